@@ -1,0 +1,25 @@
+//! A process supervisor for Linux, compatible with Python Supervisor.
+//!
+//! One library, four thin programs. Arrows are data; nothing points backwards except messages:
+//!
+//! ```text
+//! text -> config::ini -> config::load -> Config (Arc) -> coordinator::table
+//!   -> machine (pure) -> Effect -> runner -> sys::spawn -> child
+//!   child exits -> runner -> Msg::Exited -> coordinator -> machine -> Event -> events::bus
+//!   child writes -> pump -> sinks (files, syslog); tagged output -> Msg -> events::bus
+//!   HTTP bytes -> http::conn -> rpc::xml -> Msg::Call -> coordinator -> reply -> rpc::xml -> HTTP bytes
+//!   a typed line -> ctl::commands -> rpc::xml -> ctl::transport -> (the row above) -> ctl::render
+//! ```
+//!
+//! Which room owns what, and why, is told in `ARCHITECTURE.md`.
+
+pub mod activity;
+pub mod config;
+pub mod coordinator;
+pub mod events;
+pub mod http;
+pub mod machine;
+pub mod pump;
+pub mod rpc;
+pub mod runner;
+pub mod sys;
