@@ -1,8 +1,5 @@
 //! supervisord's own log: lines are made here and written by the pump.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
-
 use crate::config::model::Level;
 use crate::pump::{PumpHandle, PumpMsg};
 use crate::sys::clock;
@@ -11,17 +8,21 @@ use crate::sys::clock;
 #[derive(Clone, Debug)]
 pub struct Activity {
     pump: PumpHandle,
-    least: Arc<AtomicU8>,
+    least: Level,
 }
 
 impl Activity {
     /// Lines below `least` are dropped.
     pub fn new(pump: PumpHandle, least: Level) -> Activity {
-        Activity { pump, least: Arc::new(AtomicU8::new(least as u8)) }
+        Activity { pump, least }
     }
     /// Whether lines of that level are written.
     pub fn enabled(&self, level: Level) -> bool {
-        level as u8 >= self.least.load(Ordering::Relaxed)
+        level >= self.least
+    }
+    /// The least level that is written.
+    pub fn least(&self) -> Level {
+        self.least
     }
     /// Writes a line.
     pub fn log(&self, level: Level, text: &str) {

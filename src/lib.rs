@@ -14,11 +14,16 @@
 //! Which room owns what, and why, is told in `ARCHITECTURE.md`.
 
 pub mod activity;
+pub mod autolog;
+pub mod boot;
+pub mod cli;
 pub mod config;
 pub mod coordinator;
+pub mod ctl;
 pub mod events;
 pub mod http;
 pub mod machine;
+pub mod pidproxy;
 pub mod pump;
 pub mod rpc;
 pub mod runner;

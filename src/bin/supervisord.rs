@@ -1,2 +1,6 @@
-//! placeholder
-fn main() {}
+//! supervisord: the daemon.
+
+fn main() {
+    let args = std::env::args_os().collect();
+    std::process::exit(supervisord::boot::main(args));
+}

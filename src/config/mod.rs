@@ -3,4 +3,30 @@
 //! Owns nothing at run time. Touches files, the environment and the user database, only while
 //! loading. Runs on the main thread at boot and on the caller's thread for a re-read.
 
+pub mod ctl;
+mod daemon;
+pub mod diff;
+pub mod env;
+pub mod error;
+pub mod expand;
+mod groups;
+pub mod ini;
+pub mod keys;
+pub mod load;
 pub mod model;
+pub mod options;
+pub mod sample;
+pub mod notes;
+mod paths;
+mod programs;
+pub mod pytext;
+mod section;
+mod servers;
+mod shlex;
+mod signals;
+pub mod values;
+mod wildcard;
+
+pub use error::ConfigError;
+pub use groups::EVENT_TYPES;
+pub use servers::{MAIN_INTERFACE, TWIDDLER_INTERFACE, default_serverurl};

@@ -50,7 +50,7 @@ pub enum Msg {
         /// Where the answer goes.
         reply: Reply,
     },
-    /// runner: the child lives.
+    /// runner: the child lives (and the pump has its pipes).
     Spawned {
         /// Which process.
         id: ProcId,
@@ -60,8 +60,8 @@ pub enum Msg {
         pid: i32,
         /// Handle for signals; the runner keeps its own copy.
         pidfd: Arc<OwnedFd>,
-        /// Our ends of its pipes, to be attached to the pump.
-        pipes: crate::pump::Pipes,
+        /// The FastCGI socket that it has as fd 0; kept as long as it lives.
+        socket: Option<Arc<crate::runner::fcgi::OpenSocket>>,
     },
     /// runner: no child came to be.
     SpawnFailed {
@@ -119,6 +119,26 @@ pub enum Msg {
         /// Which start.
         generation: Gen,
     },
+    /// pump: an event could not be written to a listener's stdin, nothing of it was taken.
+    EventNotTaken {
+        /// Which process.
+        id: ProcId,
+        /// Which start.
+        generation: Gen,
+        /// Serial of the event.
+        serial: u64,
+    },
+    /// pump: the logs of a process have been cleared, or not.
+    Cleared {
+        /// Which process.
+        id: ProcId,
+        /// For which call.
+        call: super::calls::CallId,
+        /// Name for the fault.
+        name: String,
+        /// Whether it worked.
+        cleared: bool,
+    },
     /// The configuration that a SIGHUP or a restart call asked for has been read.
     RestartConfig(Result<Arc<Config>, String>),
     /// A child that nobody knows has been reaped (PID 1, subreaper).
@@ -132,8 +152,23 @@ pub enum Msg {
 
 /// What a client may ask of the coordinator. Questions that only read are answered from
 /// [`super::published::Published`] and never come here.
+///
+/// Callers check names and the shutdown against what is published, which may be out of date when
+/// the call gets here. So, for every call:
+/// - in shutdown and restart the answer is `SHUTDOWN_STATE`, except to `RemoteComm`;
+/// - a target whose id is gone gives `BAD_NAME: name` in [`Shape::Single`] and is left out in
+///   [`Shape::Many`];
+/// - what has changed is published before the answer is sent.
+///
+/// Faults below are those of [`Shape::Single`]; in [`Shape::Many`] they become the `status` and
+/// `description` of an item.
 pub enum Op {
     /// Start processes. Files were looked at by the caller, since the coordinator touches none.
+    ///
+    /// `ALREADY_STARTED: name` in STARTING, RUNNING and BACKOFF (left out in lists); `FAILED: name
+    /// is in an unknown process state` in UNKNOWN; `SPAWN_ERROR: name` when no child came to be or
+    /// it ended too early; `ABNORMAL_TERMINATION: name` when it is stopped while waited for, and in
+    /// STOPPING. Upstream answers true in STOPPING without `wait`, though nothing is started.
     Start {
         /// Whom: id, the name for fault texts, and the fault that looking at its file gave.
         targets: Vec<Target>,
@@ -143,6 +178,9 @@ pub enum Op {
         shape: Shape,
     },
     /// Stop processes.
+    ///
+    /// `NOT_RUNNING: name` unless STARTING, RUNNING or BACKOFF (left out in lists); `FAILED: why`
+    /// when it cannot be signalled.
     Stop {
         /// Whom.
         targets: Vec<Target>,
@@ -152,6 +190,9 @@ pub enum Op {
         shape: Shape,
     },
     /// Send a signal.
+    ///
+    /// `NOT_RUNNING: name` unless STARTING, RUNNING or STOPPING (left out in lists); `FAILED: why`
+    /// when it cannot be signalled.
     Signal {
         /// Whom.
         targets: Vec<Target>,
@@ -161,6 +202,9 @@ pub enum Op {
         shape: Shape,
     },
     /// Write to a process's stdin.
+    ///
+    /// `NOT_RUNNING: name` without a pid or while it is being stopped; `NO_FILE: name` when the pipe
+    /// is closed.
     SendStdin {
         /// Whom.
         id: ProcId,
@@ -176,24 +220,30 @@ pub enum Op {
         /// Its data.
         data: String,
     },
-    /// A freshly read configuration becomes the known one; answers `[[added, changed, removed]]`.
+    /// A freshly read configuration becomes the known one; answers `[[added, changed, removed]]`:
+    /// names, the first two in the order of the configuration, the last in that of the active table.
     Adopt(Arc<Config>),
     /// Add a group of the known configuration.
+    ///
+    /// `ALREADY_ADDED: name`; the caller then removes the logs again. The group's view must keep
+    /// this very `Arc`, as must those made at boot: `getAllConfigInfo` tells by it whether AUTO logs
+    /// belong to the known configuration.
     AddGroup {
         /// The group.
         group: Arc<Group>,
         /// Its AUTO logs, already created, one per member in `programs` order.
         logs: Vec<AutoLogs>,
     },
-    /// Remove a stopped group.
+    /// Remove a stopped group. `BAD_NAME: name`, `STILL_RUNNING: name`.
     RemoveGroup(String),
     /// Shut down.
     Shutdown,
     /// Restart with the file read anew.
     Restart,
-    /// Remove and reopen the activity log.
+    /// Remove and reopen the activity log, which is a regular file. `FAILED` when that does not work.
     ClearLog,
-    /// Clear the logs of processes.
+    /// Clear the logs of processes: true also for those that do not run, whose files stay.
+    /// `FAILED: name` when a file cannot be removed or opened. In lists nobody is left out.
     ClearProcessLogs {
         /// Whose.
         targets: Vec<Target>,
@@ -218,6 +268,6 @@ pub enum Shape {
     /// `true` or a fault.
     Single,
     /// An array of `{name, group, status, description}` in order of completion; members already
-    /// in the wanted state are left out.
+    /// in the wanted state are left out. Success is status 80 (`SUCCESS`) and description `OK`.
     Many,
 }

@@ -143,6 +143,7 @@ impl ProcSlot {
     pub fn logfile(&self, channel: Channel) -> Option<PathBuf> {
         let (output, auto) = match channel {
             Channel::Stdout => (&self.config.stdout, &self.auto.stdout),
+            Channel::Stderr if self.config.redirect_stderr => return None,
             Channel::Stderr => (&self.config.stderr, &self.auto.stderr),
         };
         match &output.target {

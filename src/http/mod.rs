@@ -1,11 +1,37 @@
 //! The HTTP server: listeners, connections, limits, authentication, routes.
 //!
-//! It knows nothing of the coordinator: all it needs of the daemon is [`Backend`].
+//! It knows nothing of the coordinator: all it needs of the daemon is [`Backend`]. Listening is two
+//! steps, since sockets are opened before the daemon detaches and threads start after it:
+//! [`bind`], then [`serve`].
+
+mod accept;
+mod auth;
+mod body;
+mod conn;
+mod crowd;
+mod date;
+mod guard;
+mod head;
+mod limits;
+mod listen;
+mod log_tail;
+mod request;
+mod response;
+mod route;
+mod server;
+mod socket;
 
 use std::path::PathBuf;
 
 use crate::config::model::Level;
 use crate::coordinator::inbox::Channel;
+
+pub use date::http_date;
+pub use limits::Limits;
+pub use listen::{Bound, StartError, bind, discard};
+pub use request::{Peer, Request, Version};
+pub use response::Response;
+pub use server::{Server, serve};
 
 /// What the HTTP server needs of the daemon. Called from connection threads; may block.
 pub trait Backend: Send + Sync + 'static {
@@ -20,9 +46,19 @@ pub trait Backend: Send + Sync + 'static {
     fn process_log(&self, namespec: &str, channel: Channel) -> LogLookup;
     /// Writes a line to the activity log.
     fn log(&self, level: Level, text: &str);
+    /// Whether [`Backend::log`] would write lines of that level: spares making them.
+    fn logs(&self, _level: Level) -> bool {
+        true
+    }
+    /// Answers whatever is neither XML-RPC nor a log: the web pages and their files. None: there is
+    /// no such page, which is 404 for GET and HEAD and 400 for other methods.
+    fn page(&self, _request: &Request) -> Option<Response> {
+        None
+    }
 }
 
-/// The body was no XML-RPC request.
+/// The body was no XML-RPC request. The text ends the reference's line in the activity log:
+/// `unmarshallable` or `no method name`.
 #[derive(Debug, thiserror::Error)]
 #[error("the body is no XML-RPC request: {0}")]
 pub struct NotXmlRpc(pub String);

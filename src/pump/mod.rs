@@ -2,15 +2,46 @@
 //! their stdin, every open log file with its rotation, and the activity log's targets.
 //!
 //! Everyone talks to it through a [`PumpHandle`]; it talks to the coordinator through the inbox.
+//!
+//! ```text
+//! PumpMsg -> engine -> flow (pipe -> gather, capture, strip_ansi) -> outlets -> sink -> target
+//!                   -> stdin                                              \-> syslog, inbox
+//! ```
+
+mod capture;
+mod engine;
+mod flow;
+mod gather;
+mod outlets;
+pub mod pyrepr;
+mod rotate;
+mod sink;
+mod stdin;
+mod strip_ansi;
+mod syslog;
+mod target;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod timers;
+mod trouble;
+mod wake;
+
+pub use target::open_for_spawn;
+pub use wake::{Credits, Stats};
 
 use std::fs::File;
+use std::io;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 
-use crate::coordinator::inbox::{Channel, Gen, ProcId};
+use crate::config::model::Level;
+use crate::coordinator::inbox::{Channel, Gen, Msg, ProcId};
 use crate::machine::ExitStatus;
 use crate::sys::fds::EventFd;
 
@@ -113,22 +144,115 @@ pub enum PumpMsg {
 /// A completion: called once on the pump's thread; must not block.
 pub type Done = Box<dyn FnOnce(bool) + Send>;
 
+/// Where the activity log goes.
+#[derive(Debug, Clone)]
+pub struct MainLog {
+    /// Its file, device or inherited descriptor (`/dev/stdout`).
+    pub path: Option<PathBuf>,
+    /// Rotate from so many bytes on; 0 or less: never.
+    pub maxbytes: i64,
+    /// Rotated files kept.
+    pub backups: u32,
+    /// Also write each line to standard output (in the foreground without `-s`).
+    pub stdout: bool,
+    /// Least level of the pump's own lines. From debug down children's output is copied to the
+    /// activity log. Lines of others come filtered.
+    pub level: Level,
+}
+
+/// What the pump needs to start.
+#[derive(Debug, Clone)]
+pub struct PumpConfig {
+    /// The activity log.
+    pub main_log: MainLog,
+    /// The log daemon's socket: [`SYSLOG`] but in tests.
+    pub syslog: PathBuf,
+    /// Where messages for the coordinator go.
+    pub inbox: Sender<Msg>,
+}
+
+/// Where the log daemon listens.
+pub const SYSLOG: &str = "/dev/log";
+
+/// Stack of the pump's thread in bytes. Its buffers are on the heap.
+const STACK: usize = 128 << 10;
+
+/// A pump whose files are open and whose queue takes messages, without its thread yet: boot has to
+/// open the activity log before it daemonizes, and threads do not survive that.
+pub struct Idle {
+    pump: engine::Pump,
+    handle: PumpHandle,
+}
+
+/// Opens the activity log and makes everything ready.
+///
+/// # Errors
+/// The activity log cannot be opened, or the kernel is out of descriptors.
+pub fn open(config: PumpConfig) -> io::Result<Idle> {
+    let (sender, queue) = crossbeam_channel::unbounded();
+    let shared = Arc::new(wake::Shared::new(Arc::new(EventFd::new()?), false));
+    let out = outlets::Outlets::new(config, shared.clone())?;
+    let pump = engine::Pump::new(queue, shared.clone(), out)?;
+    Ok(Idle { pump, handle: PumpHandle { sender, shared } })
+}
+
+impl Idle {
+    /// A way to the pump; what is sent is carried out once it runs.
+    pub fn handle(&self) -> PumpHandle {
+        self.handle.clone()
+    }
+
+    /// Starts the thread. It ends after [`PumpMsg::Quit`].
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub fn start(self) -> io::Result<JoinHandle<()>> {
+        let builder = std::thread::Builder::new().name("pump".into()).stack_size(STACK);
+        builder.spawn(|| self.pump.run())
+    }
+
+    /// Writes what was sent so far, on the caller's thread, and is done: for a start that failed.
+    pub fn write_out(self) {
+        self.handle.send(PumpMsg::Quit);
+        self.pump.run();
+    }
+}
+
+/// [`open`] and [`Idle::start`] in one.
+///
+/// # Errors
+/// Theirs.
+pub fn start(config: PumpConfig) -> io::Result<(PumpHandle, JoinHandle<()>)> {
+    let idle = open(config)?;
+    let handle = idle.handle();
+    Ok((handle, idle.start()?))
+}
+
 /// A way to the pump. Sending never blocks.
 #[derive(Clone, Debug)]
 pub struct PumpHandle {
     sender: Sender<PumpMsg>,
-    wake: Arc<EventFd>,
+    shared: Arc<wake::Shared>,
 }
 
 impl PumpHandle {
-    /// From the two halves of the pump's queue.
+    /// From the two halves of a queue that somebody else empties: `wake` is notified for every
+    /// message.
     pub fn new(sender: Sender<PumpMsg>, wake: Arc<EventFd>) -> PumpHandle {
-        PumpHandle { sender, wake }
+        PumpHandle { sender, shared: Arc::new(wake::Shared::new(wake, true)) }
     }
     /// Queues a message; a pump that has ended swallows it.
     pub fn send(&self, msg: PumpMsg) {
         if self.sender.send(msg).is_ok() {
-            self.wake.notify();
+            self.shared.message_queued();
         }
+    }
+    /// The way to tell that output messages have been dealt with.
+    pub fn credits(&self) -> Credits {
+        Credits(self.shared.clone())
+    }
+    /// The pump's counters.
+    pub fn stats(&self) -> Arc<Stats> {
+        self.shared.stats.clone()
     }
 }

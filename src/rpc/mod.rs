@@ -1,4 +1,15 @@
 //! XML-RPC: the codec, the method table, and how calls reach the coordinator.
 
+mod actions;
+mod args;
+pub mod backend;
+pub mod dispatch;
 pub mod faults;
+pub mod info;
+pub mod logs;
+pub mod methods;
+mod multicall;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod value;
+pub mod xml;

@@ -38,3 +38,54 @@ impl AsFd for EventFd {
         self.0.as_fd()
     }
 }
+
+/// A pipe between us and a child.
+#[derive(Debug)]
+pub struct Pipe {
+    /// Our end, non-blocking.
+    pub ours: OwnedFd,
+    /// The child's end, blocking as programs expect it.
+    pub child: OwnedFd,
+}
+
+/// A pipe(2) that we write to (`to_child`) or read from.
+///
+/// # Errors
+/// EMFILE, ENFILE.
+pub fn pipe(to_child: bool) -> io::Result<Pipe> {
+    let mut fds = [-1i32; 2];
+    // SAFETY: pipe2 fills the two-element array; the descriptors are owned by nobody else.
+    let (read, write) = unsafe {
+        if libc::pipe2(fds.as_mut_ptr(), libc::O_CLOEXEC) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        (OwnedFd::from_raw_fd(fds[0]), OwnedFd::from_raw_fd(fds[1]))
+    };
+    let (ours, child) = if to_child { (write, read) } else { (read, write) };
+    // SAFETY: plain fcntl on a live descriptor; each end has status flags of its own.
+    if unsafe { libc::fcntl(ours.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Pipe { ours, child })
+}
+
+/// Opens /dev/null for each of fd 0 to 2 that is closed, so that no log, socket or pipe of ours
+/// ever gets one of these numbers.
+///
+/// # Errors
+/// /dev/null cannot be opened.
+pub fn keep_stdio() -> io::Result<()> {
+    for fd in 0..=2 {
+        // SAFETY: F_GETFD only asks.
+        let closed = unsafe { libc::fcntl(fd, libc::F_GETFD) } == -1;
+        if closed {
+            // SAFETY: a constant C string; the lowest free number is `fd`, since those below are
+            // open. It is meant to stay open for the whole life of the process.
+            let got = unsafe { libc::open(c"/dev/null".as_ptr(), libc::O_RDWR) };
+            if got < 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+    }
+    Ok(())
+}

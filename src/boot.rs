@@ -1,0 +1,345 @@
+//! The start, in order: options, configuration, user, limits, activity log, AUTO logs, groups'
+//! sockets, control servers, daemonizing, pid file, THEN threads. And the end, in reverse.
+//!
+//! A restart (SIGHUP, `supervisor.restart`) is another life in the same process, with the file read
+//! anew; what belongs to the process as a whole (options, limits, signals) is done once.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use crate::activity::Activity;
+use crate::autolog;
+use crate::cli::{self, Parsed};
+use crate::config::load;
+use crate::config::model::{Address, Config, Group, GroupKind, Level, Note, Overrides, Server};
+use crate::coordinator::inbox::Msg;
+use crate::coordinator::published::{AutoLogs, Published};
+use crate::coordinator::{Coordinator, Ending, Loader, Parts};
+use crate::http::{self, Limits};
+use crate::pump::{self, MainLog, PumpConfig, PumpMsg};
+use crate::rpc::backend::RpcBackend;
+use crate::rpc::dispatch::Service;
+use crate::runner::fcgi;
+use crate::runner::orphans::{self, Family};
+use crate::runner::plan::Surroundings;
+use crate::runner::thread::Links;
+use crate::sys::{creds, daemon, fds, limits, signals};
+
+/// Exit code of a start that failed, as in the reference.
+const USAGE: i32 = 2;
+
+/// A start that failed: what stands after `Error: `.
+struct Refused(String);
+
+impl<E: std::error::Error> From<E> for Refused {
+    fn from(e: E) -> Refused {
+        Refused(e.to_string())
+    }
+}
+
+/// Runs supervisord with this command line and gives its exit code.
+pub fn main(args: Vec<std::ffi::OsString>) -> i32 {
+    let mut args = args.into_iter();
+    let program = args.next().map(|a| a.to_string_lossy().into_owned()).unwrap_or_default();
+    let wanted = match cli::parse(&program, args) {
+        Parsed::Run(wanted) => *wanted,
+        Parsed::Version => return say(cli::version_text().trim_end()),
+        Parsed::Help(text) => return say(text.trim_end()),
+        Parsed::Usage(text) => {
+            let _ = std::io::stderr().write_all(text.as_bytes());
+            return USAGE;
+        }
+    };
+    if wanted.check {
+        return check_only(&program, &wanted.overrides);
+    }
+    match run(wanted.overrides) {
+        Ok(()) => 0,
+        Err(Refused(text)) => refuse(&program, &text),
+    }
+}
+
+fn say(text: &str) -> i32 {
+    let written = writeln!(std::io::stdout(), "{text}");
+    i32::from(written.is_err())
+}
+
+fn refuse(program: &str, text: &str) -> i32 {
+    // stderr is all there is to say it on; if that fails the exit code remains.
+    let _ = std::io::stderr().write_all(cli::usage_text(program, text).as_bytes());
+    USAGE
+}
+
+fn check_only(program: &str, overrides: &Overrides) -> i32 {
+    match load::load(overrides) {
+        Ok(config) => {
+            for note in config.notes.iter().filter(|n| n.level >= Level::Warn) {
+                let _ = writeln!(std::io::stderr(), "{}: {}", note.level.tag(), note.text);
+            }
+            let processes: usize = config.groups.iter().map(|g| g.programs.len()).sum();
+            say(&format!(
+                "{}: fine, {} groups with {processes} processes",
+                config.file.display(),
+                config.groups.len()
+            ))
+        }
+        Err(e) => refuse(program, &e.to_string()),
+    }
+}
+
+fn run(overrides: Overrides) -> Result<(), Refused> {
+    fds::keep_stdio()?;
+    daemon::close_inherited_on_exec()?;
+    let mut config = Arc::new(load::load(&overrides)?);
+    // Where the file was found counts for later readings too, whatever the folder then is.
+    let overrides = Overrides {
+        configuration: Some(config.file.to_string_lossy().into_owned()),
+        ..overrides
+    };
+    let loader: Loader =
+        Arc::new(move || load::reread(&overrides).map_err(|e| e.to_string()));
+    let process = Process { inbox: unbounded(), loader };
+    let mut first_id = 0;
+    let mut first = true;
+    loop {
+        let (ending, next_id) = process.life(config, first, first_id)?;
+        match ending {
+            Ending::Shutdown => return Ok(()),
+            Ending::Restart(next) => config = next,
+        }
+        first_id = next_id;
+        first = false;
+    }
+}
+
+/// What stays over restarts.
+struct Process {
+    inbox: (Sender<Msg>, Receiver<Msg>),
+    loader: Loader,
+}
+
+/// What is open before there are threads.
+struct Ready {
+    groups: Vec<Opened>,
+    servers: Vec<http::Bound>,
+}
+
+/// A group with what had to be opened for it.
+struct Opened {
+    group: Arc<Group>,
+    logs: Vec<AutoLogs>,
+}
+
+impl Process {
+    /// One life, from a configuration to its ending.
+    fn life(
+        &self,
+        config: Arc<Config>,
+        first: bool,
+        first_id: u64,
+    ) -> Result<(Ending, u64), Refused> {
+        let d = &config.daemon;
+        let mut notes: Vec<Note> = Vec::new();
+        notes.extend(creds::apply_user(d.user.as_ref())?);
+        if first {
+            notes.extend(limits::raise(d.minfds, d.minprocs)?);
+        }
+        notes.extend(config.notes.iter().cloned());
+
+        let pump = pump::open(PumpConfig {
+            main_log: MainLog {
+                path: Some(d.logfile.clone()),
+                maxbytes: d.logfile_maxbytes,
+                backups: d.logfile_backups,
+                stdout: d.nodaemon && !d.silent,
+                level: d.loglevel,
+            },
+            syslog: pump::SYSLOG.into(),
+            inbox: self.inbox.0.clone(),
+        })
+        .map_err(|e| Refused(format!("cannot open {}: {e}", d.logfile.display())))?;
+        let handle = pump.handle();
+        let activity = Activity::new(handle.clone(), d.loglevel);
+        for note in &notes {
+            activity.log(note.level, &note.text);
+        }
+        match self.prepare(&config, first, &activity) {
+            Ok(ready) => self.live(config.clone(), first, first_id, ready, activity, pump),
+            Err(refused) => {
+                // What led here must not be lost with the queue.
+                pump.write_out();
+                Err(refused)
+            }
+        }
+    }
+
+    /// What can still be refused: AUTO logs, sockets, servers, the way to the background.
+    fn prepare(
+        &self,
+        config: &Config,
+        first: bool,
+        activity: &Activity,
+    ) -> Result<Ready, Refused> {
+        let d = &config.daemon;
+        for note in autolog::clean(d) {
+            activity.log(note.level, &note.text);
+        }
+        let groups = open_groups(config, activity)?;
+        let servers = http::bind(&config.servers)?;
+        self.greet(config, activity);
+        if first && !d.nodaemon {
+            for note in daemon::daemonize(d.directory.as_deref(), d.umask)? {
+                activity.log(note.level, &note.text);
+            }
+        }
+        Ok(Ready { groups, servers })
+    }
+
+    /// From the first thread to the last.
+    fn live(
+        &self,
+        config: Arc<Config>,
+        first: bool,
+        first_id: u64,
+        ready: Ready,
+        activity: Activity,
+        pump: pump::Idle,
+    ) -> Result<(Ending, u64), Refused> {
+        let d = &config.daemon;
+        let pid_file = PidFile::write(&config, &activity);
+        let handle = pump.handle();
+        let pump = pump.start()?;
+        let family = orphans::expected().then(|| Arc::new(Family::default()));
+        if first {
+            self.watch_signals(family.clone())?;
+        }
+        let published = Arc::new(Published::new(config.clone()));
+        let mut coordinator = Coordinator::new(Parts {
+            inbox: self.inbox.clone(),
+            published: published.clone(),
+            activity: activity.clone(),
+            pump: handle.clone(),
+            credits: handle.credits(),
+            links: Links { inbox: self.inbox.0.clone(), pump: handle.clone(), family },
+            surroundings: Arc::new(Surroundings::new(server_url(&config.servers), d.strip_ansi)),
+            loader: self.loader.clone(),
+            first_id,
+        });
+        for group in ready.groups {
+            coordinator.add_group(group.group, group.logs);
+        }
+        let loader = self.loader.clone();
+        let service =
+            Service::new(published, self.inbox.0.clone(), Box::new(move || loader()), activity);
+        let backend = Arc::new(RpcBackend(Arc::new(service)));
+        let server = http::serve(ready.servers, backend, Limits::default())?;
+        let (ending, next_id) = coordinator.run();
+        server.shutdown();
+        drop(pid_file);
+        handle.send(PumpMsg::Quit);
+        // A pump that panicked has said so; there is nothing left to wait for then.
+        let _ = pump.join();
+        Ok((ending, next_id))
+    }
+
+    /// The lines about the control servers.
+    fn greet(&self, config: &Config, activity: &Activity) {
+        for server in &config.servers {
+            for interface in &config.rpc_interfaces {
+                activity.info(&format!("RPC interface '{}' initialized", interface.name));
+            }
+            if server.username.is_none() {
+                activity.log(
+                    Level::Critical,
+                    &format!(
+                        "Server '{}' running without any HTTP authentication checking",
+                        server.section
+                    ),
+                );
+            }
+        }
+    }
+
+    fn watch_signals(&self, family: Option<Arc<Family>>) -> Result<(), Refused> {
+        let inbox = self.inbox.0.clone();
+        let mut wanted =
+            vec![libc::SIGTERM, libc::SIGINT, libc::SIGQUIT, libc::SIGHUP, libc::SIGUSR2];
+        if family.is_some() {
+            wanted.push(libc::SIGCHLD);
+        }
+        signals::start(&wanted, move |signal| {
+            if let (libc::SIGCHLD, Some(family)) = (signal, &family) {
+                family.reap_strangers(|pid, status| {
+                    let _ = inbox.send(Msg::Stranger { pid, status });
+                });
+                return true;
+            }
+            inbox.send(Msg::Signal(signal)).is_ok()
+        })?;
+        Ok(())
+    }
+}
+
+fn open_groups(config: &Config, activity: &Activity) -> Result<Vec<Opened>, Refused> {
+    let mut opened = Vec::with_capacity(config.groups.len());
+    for group in &config.groups {
+        let logs = autolog::create(group, &config.daemon)?;
+        if let GroupKind::FastCgi(socket) = &group.kind {
+            fcgi::probe(socket, activity).map_err(Refused)?;
+        }
+        opened.push(Opened { group: group.clone(), logs });
+    }
+    Ok(opened)
+}
+
+/// SUPERVISOR_SERVER_URL of children: the first Unix socket, else the first TCP port.
+fn server_url(servers: &[Server]) -> Option<String> {
+    let unix = servers.iter().find_map(|s| match &s.address {
+        Address::Unix { path, .. } => Some(format!("unix://{}", path.display())),
+        Address::Inet { .. } => None,
+    });
+    unix.or_else(|| {
+        servers.iter().find_map(|s| match &s.address {
+            Address::Inet { host, port } => {
+                let host = if host.is_empty() { "localhost" } else { host };
+                Some(format!("http://{host}:{port}"))
+            }
+            Address::Unix { .. } => None,
+        })
+    })
+}
+
+/// The pid file; removed when dropped, if it was written.
+struct PidFile(Option<std::path::PathBuf>);
+
+impl PidFile {
+    fn write(config: &Config, activity: &Activity) -> PidFile {
+        let path = &config.daemon.pidfile;
+        let pid = std::process::id();
+        match std::fs::write(path, format!("{pid}\n")) {
+            Ok(()) => {
+                activity.info(&format!("supervisord started with pid {pid}"));
+                PidFile(Some(path.clone()))
+            }
+            // A daemon without pid file is better than none, says the reference.
+            Err(_) => {
+                activity.log(
+                    Level::Critical,
+                    &format!("could not write pidfile {}", path.display()),
+                );
+                PidFile(None)
+            }
+        }
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // It may have been removed by hand; nothing depends on it any more.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Signals to the daemon, and the end: groups stop one after the other, from the highest priority
+//! number down; a group is asked only when the one before it is gone.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::inbox::{Msg, ProcId};
+use super::published::Mood;
+use super::timers::Timer;
+use super::{Coordinator, Ending};
+use crate::config::model::{Config, Level};
+use crate::events::{Event, EventType};
+use crate::machine::{Input, State};
+use crate::pump::PumpMsg;
+use crate::sys::clock::Mono;
+use crate::sys::signals;
+
+/// How far the daemon's life has come.
+pub enum Phase {
+    /// It runs.
+    Running,
+    /// Groups are being stopped.
+    Stopping {
+        /// Names of groups still to be stopped; the last is being stopped now.
+        groups: Vec<String>,
+        /// What follows.
+        then: Ending,
+    },
+}
+
+/// How often the shutdown says whom it waits for.
+const REPORT: Duration = Duration::from_secs(3);
+
+impl Coordinator {
+    pub(super) fn signal(&mut self, signal: i32) {
+        let name = signals::name(signal);
+        match signal {
+            libc::SIGTERM | libc::SIGINT | libc::SIGQUIT => {
+                self.activity.warn(&format!("received {name} indicating exit request"));
+                self.shut_down(Ending::Shutdown);
+            }
+            libc::SIGHUP => {
+                if matches!(self.phase, Phase::Stopping { then: Ending::Shutdown, .. }) {
+                    self.activity.warn(&format!(
+                        "ignored {name} indicating restart request (shutdown in progress)"
+                    ));
+                } else {
+                    self.activity.warn(&format!("received {name} indicating restart request"));
+                    self.request_restart();
+                }
+            }
+            libc::SIGUSR2 => {
+                self.activity.info(&format!("received {name} indicating log reopen request"));
+                self.pump.send(PumpMsg::Reopen);
+            }
+            libc::SIGCHLD => {
+                self.activity
+                    .log(Level::Debug, &format!("received {name} indicating a child quit"));
+            }
+            _ => self
+                .activity
+                .log(Level::Blather, &format!("received {name} indicating nothing")),
+        }
+    }
+
+    /// Reads the file first, on a thread of its own: a bad one must not take the daemon down.
+    pub(super) fn request_restart(&mut self) {
+        let (loader, sender) = (self.loader.clone(), self.sender.clone());
+        let read = move || {
+            let _ = sender.send(Msg::RestartConfig(loader().map(Arc::new)));
+        };
+        if let Err(e) = std::thread::Builder::new().name("reload".into()).spawn(read) {
+            self.activity.log(Level::Error, &format!("cannot restart: no thread: {e}"));
+        }
+    }
+
+    pub(super) fn restart_config(&mut self, result: Result<Arc<Config>, String>) {
+        match result {
+            Ok(config) => {
+                if matches!(self.phase, Phase::Running) {
+                    self.shut_down(Ending::Restart(config));
+                }
+            }
+            Err(text) => self.activity.log(
+                Level::Error,
+                &format!("restart refused, everything goes on as it is: {text}"),
+            ),
+        }
+    }
+
+    /// Begins to stop everything, or changes what follows when that is under way already.
+    pub(super) fn shut_down(&mut self, then: Ending) {
+        let mood = match then {
+            Ending::Shutdown => Mood::Shutdown,
+            Ending::Restart(_) => Mood::Restarting,
+        };
+        self.set_mood(mood);
+        if let Phase::Stopping { then: old, .. } = &mut self.phase {
+            *old = then;
+            return;
+        }
+        let groups = self.table.by_priority();
+        self.notify(EventType::SupervisorStateChangeStopping, Event::supervisor_stopping);
+        let last = groups.last().cloned();
+        self.phase = Phase::Stopping { groups, then };
+        if let Some(name) = last {
+            self.stop_group(&name);
+        }
+        self.shutdown_report();
+    }
+
+    /// Asks every member of a group to stop, in falling priority.
+    fn stop_group(&mut self, name: &str) {
+        let mut members = self.table.members_by_priority(name);
+        members.reverse();
+        for id in members {
+            self.stop_at_shutdown(id);
+        }
+    }
+
+    fn stop_at_shutdown(&mut self, id: ProcId) {
+        match self.table.get(id).map(|p| p.machine.state) {
+            Some(State::Running | State::Starting) => self.step(id, Input::Stop),
+            // Not tried again: it counts as failed, as in the reference.
+            Some(State::Backoff | State::Exited) => self.step(id, Input::GiveUp),
+            _ => {}
+        }
+    }
+
+    /// Goes on with the shutdown; gives what follows when nothing is left to stop.
+    pub(super) fn shutdown_progress(&mut self) -> Option<Ending> {
+        loop {
+            let Phase::Stopping { groups, .. } = &mut self.phase else { return None };
+            let Some(current) = groups.last().cloned() else { break };
+            let busy = self.table.group(&current).is_some_and(|g| {
+                self.table.unstopped(g).next().is_some()
+            });
+            if busy {
+                return None;
+            }
+            let Phase::Stopping { groups, .. } = &mut self.phase else { return None };
+            groups.pop();
+            if let Some(next) = groups.last().cloned() {
+                self.stop_group(&next);
+            }
+        }
+        match std::mem::replace(&mut self.phase, Phase::Running) {
+            Phase::Stopping { then, .. } => Some(then),
+            Phase::Running => None,
+        }
+    }
+
+    pub(super) fn shutdown_report(&mut self) {
+        if !matches!(self.phase, Phase::Stopping { .. }) {
+            return;
+        }
+        let mut names = Vec::new();
+        let mut states = Vec::new();
+        for group in &self.table.groups {
+            for p in self.table.unstopped(group) {
+                names.push(p.slot.config.name.clone());
+                states.push(format!("{} state: {}", p.slot.config.name, p.machine.state.name()));
+            }
+        }
+        if names.is_empty() {
+            return;
+        }
+        self.activity.info(&format!("waiting for {} to die", names.join(", ")));
+        for line in states {
+            self.activity.log(Level::Blather, &line);
+        }
+        self.timers.set(Mono::now().after(REPORT), Timer::ShutdownReport);
+    }
+}

@@ -1,0 +1,204 @@
+//! The process table and the groups: plain data, written by the coordinator alone.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use super::calls::Waiter;
+use super::inbox::{Gen, ProcId};
+use super::published::{AutoLogs, GroupView, ProcSlot, ProcView, Structure};
+use crate::activity::Activity;
+use crate::config::model::{Group, GroupKind};
+use crate::machine::Machine;
+use crate::runner::fcgi::{OpenSocket, SharedSocket};
+use crate::runner::plan::Surroundings;
+use crate::runner::{Plan, Runner};
+
+/// One process.
+pub struct Proc {
+    /// What readers see.
+    pub slot: Arc<ProcSlot>,
+    /// Its state.
+    pub machine: Machine,
+    /// Counts its starts.
+    pub generation: Gen,
+    /// How to start it.
+    pub plan: Arc<Plan>,
+    /// Its thread, made at the first start.
+    pub runner: Option<Runner>,
+    /// Handle of its living child.
+    pub pidfd: Option<Arc<OwnedFd>>,
+    /// The FastCGI socket that its child holds.
+    pub socket: Option<Arc<OpenSocket>>,
+    /// Raised with each change of the deadline, so that old ones fall flat.
+    pub stamp: u64,
+    /// The deadline that is in the heap.
+    pub armed: Option<crate::sys::clock::Mono>,
+    /// Signals asked for while its child is being made.
+    pub signals: Vec<i32>,
+    /// Calls that wait for it.
+    pub waiters: Vec<Waiter>,
+    /// A stop call waits and tells so now and then.
+    pub reporting: bool,
+}
+
+/// One active group.
+pub struct ActiveGroup {
+    /// What it was made from.
+    pub config: Arc<Group>,
+    /// Members in the order of the configuration.
+    pub members: Vec<ProcId>,
+}
+
+/// All processes and groups.
+#[derive(Default)]
+pub struct Table {
+    procs: HashMap<ProcId, Proc>,
+    /// Groups in the order in which they were added.
+    pub groups: Vec<ActiveGroup>,
+    next: u64,
+}
+
+impl Table {
+    /// An empty table whose ids begin above `first`, so that ids of an earlier life of the daemon
+    /// (before a restart) are not used again.
+    pub fn new(first: u64) -> Table {
+        Table { next: first, ..Table::default() }
+    }
+
+    /// The id that will be given next.
+    pub fn next_id(&self) -> u64 {
+        self.next
+    }
+
+    /// A process.
+    pub fn get(&self, id: ProcId) -> Option<&Proc> {
+        self.procs.get(&id)
+    }
+
+    /// A process.
+    pub fn get_mut(&mut self, id: ProcId) -> Option<&mut Proc> {
+        self.procs.get_mut(&id)
+    }
+
+    /// The group of that name.
+    pub fn group(&self, name: &str) -> Option<&ActiveGroup> {
+        self.groups.iter().find(|g| g.config.name == name)
+    }
+
+    /// Adds a group with its processes, all STOPPED. `logs` are the AUTO logs in member order.
+    pub fn add(
+        &mut self,
+        config: Arc<Group>,
+        logs: Vec<AutoLogs>,
+        surroundings: &Arc<Surroundings>,
+        activity: &Activity,
+    ) -> Vec<ProcId> {
+        let listener = matches!(config.kind, GroupKind::Listeners(_));
+        let socket = match &config.kind {
+            GroupKind::FastCgi(s) => Some(Arc::new(SharedSocket::new(s.clone(), activity.clone()))),
+            GroupKind::Programs | GroupKind::Listeners(_) => None,
+        };
+        let mut logs = logs.into_iter();
+        let mut members = Vec::with_capacity(config.programs.len());
+        for program in &config.programs {
+            let id = ProcId(self.next);
+            self.next += 1;
+            let auto = logs.next().unwrap_or_default();
+            let slot =
+                Arc::new(ProcSlot::new(id, config.name.clone(), program.clone(), auto));
+            let plan = Plan::new(&slot, listener, socket.clone(), surroundings.clone());
+            self.procs.insert(
+                id,
+                Proc {
+                    slot,
+                    machine: Machine::default(),
+                    generation: 0,
+                    plan: Arc::new(plan),
+                    runner: None,
+                    pidfd: None,
+                    socket: None,
+                    stamp: 0,
+                    armed: None,
+                    signals: Vec::new(),
+                    waiters: Vec::new(),
+                    reporting: false,
+                },
+            );
+            members.push(id);
+        }
+        self.groups.push(ActiveGroup { config, members: members.clone() });
+        members
+    }
+
+    /// Takes a group out and gives its processes back.
+    pub fn remove(&mut self, name: &str) -> Vec<Proc> {
+        let Some(at) = self.groups.iter().position(|g| g.config.name == name) else {
+            return Vec::new();
+        };
+        let group = self.groups.remove(at);
+        group.members.iter().filter_map(|id| self.procs.remove(id)).collect()
+    }
+
+    /// Members of a group that do not count as stopped.
+    pub fn unstopped<'a>(&'a self, group: &'a ActiveGroup) -> impl Iterator<Item = &'a Proc> {
+        group
+            .members
+            .iter()
+            .filter_map(|id| self.procs.get(id))
+            .filter(|p| !p.machine.state.is_stopped())
+    }
+
+    /// Names of groups by rising priority, in order of addition where it is equal.
+    pub fn by_priority(&self) -> Vec<String> {
+        let mut groups: Vec<&ActiveGroup> = self.groups.iter().collect();
+        groups.sort_by_key(|g| g.config.priority);
+        groups.into_iter().map(|g| g.config.name.clone()).collect()
+    }
+
+    /// Members of a group by rising priority, in the configuration's order where it is equal.
+    pub fn members_by_priority(&self, name: &str) -> Vec<ProcId> {
+        let Some(group) = self.group(name) else { return Vec::new() };
+        let mut members = group.members.clone();
+        members.sort_by_key(|id| self.procs.get(id).map_or(0, |p| p.slot.config.priority));
+        members
+    }
+
+    /// What readers see of the structure.
+    pub fn structure(&self) -> Structure {
+        let mut views: Vec<Arc<GroupView>> = self
+            .groups
+            .iter()
+            .map(|g| {
+                let mut processes: Vec<Arc<ProcSlot>> = g
+                    .members
+                    .iter()
+                    .filter_map(|id| self.procs.get(id).map(|p| p.slot.clone()))
+                    .collect();
+                processes.sort_by_key(|p| p.config.priority);
+                Arc::new(GroupView { config: g.config.clone(), processes })
+            })
+            .collect();
+        views.sort_by_key(|v| v.config.priority);
+        let by_name =
+            views.iter().enumerate().map(|(i, v)| (v.config.name.clone(), i)).collect();
+        Structure { groups: views, by_name }
+    }
+}
+
+impl Proc {
+    /// What readers see of it now.
+    pub fn view(&self) -> ProcView {
+        let m = &self.machine;
+        ProcView {
+            state: m.state,
+            pid: m.pid,
+            start: m.start_wall,
+            stop: m.stop_wall,
+            started: m.started,
+            exitstatus: m.exitstatus.unwrap_or(0),
+            spawnerr: m.spawnerr.as_deref().unwrap_or("").into(),
+            backoff: m.backoff,
+        }
+    }
+}

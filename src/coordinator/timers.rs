@@ -1,0 +1,44 @@
+//! Deadlines: one heap, nothing polls.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::inbox::ProcId;
+use crate::sys::clock::Mono;
+
+/// What is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// The deadline of a process; counts only when the stamp is still the process's.
+    Process(ProcId, u64),
+    /// A waiting stop call tells that it still waits.
+    StopReport(ProcId, u64),
+    /// The shutdown tells whom it waits for.
+    ShutdownReport,
+    /// TICK events; counts only with the newest number.
+    Tick(u64),
+}
+
+/// The heap.
+#[derive(Debug, Default)]
+pub struct Timers {
+    heap: BinaryHeap<Reverse<(Mono, Timer)>>,
+}
+
+impl Timers {
+    /// Adds a deadline.
+    pub fn set(&mut self, at: Mono, timer: Timer) {
+        self.heap.push(Reverse((at, timer)));
+    }
+    /// The earliest deadline.
+    pub fn next(&self) -> Option<Mono> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+    /// Takes one that is due.
+    pub fn due(&mut self, now: Mono) -> Option<Timer> {
+        if self.next()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse((_, timer))| timer)
+    }
+}

@@ -1,0 +1,12 @@
+//! The commands, one table. Thread: main. Own nothing; touch the daemon through `Ctl`.
+
+pub mod fg;
+pub mod groups;
+pub mod help;
+pub mod logs;
+pub mod process;
+pub mod server;
+pub mod status;
+mod table;
+
+pub use table::{Command, Flow, TABLE, find, names, print_help};

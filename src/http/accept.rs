@@ -1,0 +1,202 @@
+//! The accept thread of one listener. Owns the listener and its socket file; never ends before the
+//! server does.
+
+use std::net::TcpStream;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::Builder;
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::socket::{setsockopt, sockopt};
+
+use super::conn::{Conn, Context};
+use super::listen::{AtName, Bound, Listener, bind_one};
+use super::request::{Peer, Version};
+use super::response::{Persistence, Response};
+use super::socket::{Socket, wait};
+use crate::config::model::Level;
+use crate::sys::clock::{self, Mono};
+
+/// Pause after an error that only time can mend: no descriptors, no memory.
+const PAUSE: Duration = Duration::from_millis(200);
+/// Pause before a socket file that has been removed comes back, lest two that remove each other's
+/// keep the machine busy.
+const COMEBACK: Duration = Duration::from_secs(1);
+
+/// What the accept thread owns.
+pub(super) struct Door {
+    bound: Bound,
+    ctx: Arc<Context>,
+    /// Tells of changes in the socket file's folder.
+    watch: Option<Inotify>,
+    /// The trouble that was logged last, until an accept succeeds again.
+    trouble: Option<i32>,
+    /// It was logged that another file has the socket's name.
+    displaced: bool,
+}
+
+impl Door {
+    pub fn new(bound: Bound, ctx: Arc<Context>) -> Door {
+        let watch = bound.file.as_ref().and_then(|f| watch_folder(&f.path));
+        Door { bound, ctx, watch, trouble: None, displaced: false }
+    }
+
+    /// Accepts until the server stops, then removes the socket file.
+    pub fn run(mut self) {
+        loop {
+            let (stop, visitor, file) = self.look();
+            if stop {
+                break;
+            }
+            if file {
+                self.tend_file();
+            }
+            if visitor {
+                self.accept();
+            }
+        }
+        if let Some(file) = &self.bound.file {
+            file.unlink();
+        }
+    }
+
+    fn look(&self) -> (bool, bool, bool) {
+        let input = PollFlags::POLLIN;
+        let mut fds = vec![
+            PollFd::new(self.ctx.stop.as_fd(), input),
+            PollFd::new(self.bound.listener.as_fd(), input),
+        ];
+        fds.extend(self.watch.as_ref().map(|w| PollFd::new(w.as_fd(), input)));
+        let ready = wait(&mut fds, None);
+        (ready.contains(&0), ready.contains(&1), ready.contains(&2))
+    }
+
+    /// Sleeps, but not through the server's end.
+    fn pause(&self, time: Duration) {
+        let mut fds = [PollFd::new(self.ctx.stop.as_fd(), PollFlags::POLLIN)];
+        wait(&mut fds, Some(Mono::now().after(time)));
+    }
+
+    fn accept(&mut self) {
+        let accepted = match &self.bound.listener {
+            Listener::Tcp(l) => l.accept().and_then(|(s, a)| Ok((prepare(s)?, Peer::Inet(a)))),
+            Listener::Unix(l) => l.accept().and_then(|(s, _)| {
+                s.set_nonblocking(true)?;
+                Ok((OwnedFd::from(s), Peer::Unix))
+            }),
+        };
+        match accepted {
+            Ok((fd, peer)) => {
+                self.trouble = None;
+                self.admit(Socket::new(fd), peer);
+            }
+            Err(e) => self.endure(&e),
+        }
+    }
+
+    fn endure(&mut self, e: &std::io::Error) {
+        let number = e.raw_os_error().unwrap_or(0);
+        match number {
+            // taken by nobody, or given up by the client before we came: try the next
+            libc::EAGAIN | libc::EINTR | libc::ECONNABORTED | libc::EPROTO => return,
+            _ if self.trouble == Some(number) => {}
+            _ => {
+                let name = &self.bound.server.section;
+                let text = format!("cannot accept connections of [{name}] for now: {e}");
+                self.ctx.backend.log(Level::Warn, &text);
+                self.trouble = Some(number);
+            }
+        }
+        self.pause(PAUSE);
+    }
+
+    fn admit(&mut self, socket: Socket, peer: Peer) {
+        let socket = Arc::new(socket);
+        let limits = &self.ctx.limits;
+        let Some(ticket) = self.ctx.crowd.enter(Arc::clone(&socket), limits.connections) else {
+            return turn_away(&socket);
+        };
+        let ctx = Arc::clone(&self.ctx);
+        let given = Arc::clone(&socket);
+        let spawned =
+            Builder::new().name("http".into()).stack_size(limits.stack).spawn(move || {
+                let conn = Conn::new(ctx, given, Arc::clone(&ticket.seat), peer);
+                conn.run();
+                drop(ticket);
+            });
+        if let Err(e) = spawned {
+            turn_away(&socket);
+            self.endure(&e);
+        }
+    }
+
+    /// Someone changed the folder. A file that a cleaner of temporary files took comes back; one
+    /// that another server has put there is left alone.
+    fn tend_file(&mut self) {
+        let Some(watch) = &self.watch else { return };
+        while watch.read_events().is_ok_and(|events| !events.is_empty()) {}
+        let Some(file) = &self.bound.file else { return };
+        let path = file.path.display().to_string();
+        match file.look() {
+            AtName::Ours => self.displaced = false,
+            AtName::Other if self.displaced => {}
+            AtName::Other => {
+                self.displaced = true;
+                let text = format!("socket file {path} has been replaced by another");
+                self.ctx.backend.log(Level::Warn, &text);
+            }
+            AtName::Nothing => {
+                self.pause(COMEBACK);
+                self.come_back(&path);
+            }
+        }
+    }
+
+    fn come_back(&mut self, path: &str) {
+        match bind_one(&self.bound.server) {
+            Ok(bound) => {
+                self.bound = bound;
+                self.ctx
+                    .backend
+                    .log(Level::Warn, &format!("socket file {path} was removed and is back"));
+            }
+            // without its folder there is no event to wait for any more
+            Err(e) => self.ctx.backend.log(
+                Level::Error,
+                &format!("socket file {path} was removed and cannot be made again: {e}"),
+            ),
+        }
+    }
+}
+
+fn prepare(stream: TcpStream) -> std::io::Result<OwnedFd> {
+    stream.set_nonblocking(true)?;
+    // neither is worth losing a client for
+    let _ = stream.set_nodelay(true);
+    let _ = setsockopt(&stream, sockopt::KeepAlive, &true);
+    Ok(OwnedFd::from(stream))
+}
+
+/// Tells a client that there is no room for it, without waiting for anything.
+fn turn_away(socket: &Socket) {
+    let answer = Response::error(503);
+    let mut bytes = answer.head(Version::Http11, Persistence::AnnouncedClose, clock::wall().0);
+    bytes.extend_from_slice(&answer.body);
+    // a fresh socket has room for so little
+    if socket.send_all(&bytes, Duration::ZERO).is_ok() {
+        socket.end();
+        // unread bytes would make the kernel reset the connection and drop the answer
+        let _ = socket.recv(&mut [0; 4096]);
+    }
+}
+
+fn watch_folder(path: &Path) -> Option<Inotify> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let inotify = Inotify::init(InitFlags::IN_NONBLOCK | InitFlags::IN_CLOEXEC).ok()?;
+    let gone = AddWatchFlags::IN_DELETE | AddWatchFlags::IN_MOVED_FROM | AddWatchFlags::IN_MOVED_TO;
+    inotify.add_watch(folder, gone).ok()?;
+    Some(inotify)
+}

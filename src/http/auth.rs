@@ -1,0 +1,147 @@
+//! HTTP Basic authentication. Pure.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use sha1::{Digest, Sha1};
+
+use super::response::Response;
+use crate::config::model;
+
+/// Clients pad or do not.
+const DECODER: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The user name and password of a server.
+pub(super) struct Credentials {
+    user: Vec<u8>,
+    password: Password,
+}
+
+enum Password {
+    Plain(Vec<u8>),
+    /// Lower-case hexadecimal SHA-1.
+    Sha1(Vec<u8>),
+    /// None was given: nothing logs in.
+    Never,
+}
+
+impl Credentials {
+    /// The credentials a server asks for; none when it has no user name, as in the reference.
+    pub fn of(server: &model::Server) -> Option<Credentials> {
+        let user = server.username.as_ref().filter(|u| !u.is_empty())?;
+        let password = match &server.password {
+            None => Password::Never,
+            Some(p) => match p.strip_prefix("{SHA}") {
+                Some(hash) => Password::Sha1(hash.to_ascii_lowercase().into_bytes()),
+                None => Password::Plain(p.clone().into_bytes()),
+            },
+        };
+        Some(Credentials { user: user.clone().into_bytes(), password })
+    }
+
+    /// Whether the value of an `Authorization` header is right. What is malformed is wrong.
+    pub fn accept(&self, authorization: Option<&str>) -> bool {
+        let Some((user, password)) = authorization.and_then(decode) else { return false };
+        let password_fits = match &self.password {
+            Password::Plain(want) => same(&password, want),
+            Password::Sha1(want) => same(hex(&Sha1::digest(&password)).as_bytes(), want),
+            Password::Never => false,
+        };
+        // no short cut: a wrong user name takes as long as a wrong password
+        same(&user, &self.user) & password_fits
+    }
+}
+
+/// The answer to missing or wrong credentials.
+pub(super) fn unauthorized() -> Response {
+    Response::error(401).with("WWW-Authenticate", "Basic realm=\"default\"")
+}
+
+/// User name and password of a Basic authorization. The password may hold colons.
+fn decode(value: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, packed) = value.trim().split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let pair = DECODER.decode(packed.trim()).ok()?;
+    let colon = pair.iter().position(|b| *b == b':')?;
+    let (user, rest) = pair.split_at(colon);
+    Some((user.to_vec(), rest.get(1..).unwrap_or_default().to_vec()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Compares in a time that depends on the length of `given` only.
+fn same(given: &[u8], want: &[u8]) -> bool {
+    let mut differs = u8::from(given.len() != want.len());
+    for (i, byte) in given.iter().enumerate() {
+        let other = want.get(i).copied().unwrap_or(!byte);
+        differs = std::hint::black_box(differs | (byte ^ other));
+    }
+    differs == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn creds(user: &str, password: Option<&str>) -> Option<Credentials> {
+        Credentials::of(&model::Server {
+            section: "unix_http_server".into(),
+            address: model::Address::Unix { path: PathBuf::new(), mode: 0o700, owner: None },
+            username: Some(user.into()),
+            password: password.map(str::to_owned),
+        })
+    }
+    fn basic(scheme: &str, pair: &str) -> String {
+        format!("{scheme} {}", base64::engine::general_purpose::STANDARD.encode(pair))
+    }
+
+    #[test]
+    fn plain_passwords_are_compared() {
+        let c = creds("us er", Some("pa:ss wd")).unwrap();
+        assert!(c.accept(Some(&basic("Basic", "us er:pa:ss wd"))));
+        assert!(c.accept(Some(&basic("basic", "us er:pa:ss wd"))));
+        assert!(c.accept(Some(basic("Basic", "us er:pa:ss wd").trim_end_matches('='))));
+        for bad in [
+            basic("Basic", "us er:pa:ss w"),
+            basic("Basic", "us er:pa:ss wdx"),
+            basic("Basic", "x:pa:ss wd"),
+            basic("Basic", "us er:"),
+            basic("Basic", ":"),
+            basic("Basic", "abc"),
+            basic("Bearer", "us er:pa:ss wd"),
+            "Basic !!!".into(),
+            "Basic".into(),
+            "Basic ".into(),
+            String::new(),
+        ] {
+            assert!(!c.accept(Some(&bad)), "{bad}");
+        }
+        assert!(!c.accept(None));
+    }
+
+    #[test]
+    fn hashed_passwords_are_hashed_before_they_are_compared() {
+        let hash = "5baa61e4c9b93f3f0682250b6cf8331b7ee68fd8";
+        let c = creds("u", Some(&format!("{{SHA}}{hash}"))).unwrap();
+        assert!(c.accept(Some(&basic("Basic", "u:password"))));
+        assert!(!c.accept(Some(&basic("Basic", &format!("u:{hash}")))));
+        assert!(!c.accept(Some(&basic("Basic", &format!("u:{{SHA}}{hash}")))));
+    }
+
+    #[test]
+    fn an_empty_user_name_means_no_check_and_no_password_means_no_entry() {
+        assert!(creds("", Some("x")).is_none());
+        let c = creds("u", None).unwrap();
+        assert!(!c.accept(Some(&basic("Basic", "u:"))));
+        assert!(creds("u", Some("")).unwrap().accept(Some(&basic("Basic", "u:"))));
+    }
+}

@@ -1,0 +1,333 @@
+//! One connection: reads requests, has them answered, writes answers.
+//!
+//! Runs on a thread of its own with a small stack; owns the bytes read ahead. May touch the backend
+//! and nothing else of the daemon.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use super::auth::{self, Credentials};
+use super::body::{BadChunk, Decoder};
+use super::crowd::{Crowd, Seat};
+use super::guard::Guard;
+use super::head::{Refusal, end_of_head, parse};
+use super::request::{Framing, Peer, Request, Version};
+use super::response::{Persistence, Response};
+use super::route::{self, Answer};
+use super::socket::{Gone, Socket, Woken};
+use super::{Backend, Limits};
+use crate::config::model::Level;
+use crate::sys::clock::{self, Mono};
+use crate::sys::fds::EventFd;
+
+/// What all connections of a listener share.
+pub(super) struct Context {
+    pub backend: Arc<dyn Backend>,
+    pub limits: Limits,
+    /// Readable for ever once the server stops; nobody drains it.
+    pub stop: Arc<EventFd>,
+    pub credentials: Option<Credentials>,
+    pub guard: Guard,
+    pub crowd: Arc<Crowd>,
+}
+
+/// Why a request is not served.
+enum Halt {
+    /// Nobody is there to answer to.
+    Gone,
+    /// The status to say before closing.
+    Refuse(u16),
+}
+
+impl From<Gone> for Halt {
+    fn from(_: Gone) -> Halt {
+        Halt::Gone
+    }
+}
+impl From<Refusal> for Halt {
+    fn from(r: Refusal) -> Halt {
+        Halt::Refuse(r.0)
+    }
+}
+
+/// What comes after an answer.
+enum Then {
+    Again,
+    End,
+    /// The answer has said so, or was unusual: the client is given a moment to close first.
+    Linger {
+        /// What it still sends is thrown away; otherwise it ends the wait.
+        discard: bool,
+    },
+}
+
+/// A connection being served.
+pub(super) struct Conn {
+    ctx: Arc<Context>,
+    socket: Arc<Socket>,
+    seat: Arc<Seat>,
+    peer: Peer,
+    input: Vec<u8>,
+    served: bool,
+}
+
+impl Conn {
+    pub fn new(ctx: Arc<Context>, socket: Arc<Socket>, seat: Arc<Seat>, peer: Peer) -> Conn {
+        Conn { ctx, socket, seat, peer, input: Vec::new(), served: false }
+    }
+
+    /// Serves until the client or the server ends it.
+    pub fn run(mut self) {
+        loop {
+            match self.turn() {
+                Ok(Then::Again) => {}
+                Ok(Then::End) | Err(Halt::Gone) => return,
+                Ok(Then::Linger { discard }) => return self.linger(discard),
+                Err(Halt::Refuse(status)) => {
+                    // why it was refused may be that there is no request to speak of
+                    let answer = Response::error(status);
+                    let sent =
+                        self.send(&answer, Version::Http11, Persistence::AnnouncedClose, true);
+                    self.log_access("-", status, sent.unwrap_or(0));
+                    self.socket.end();
+                    return self.linger(true);
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Result<Then, Halt> {
+        let Some(head) = self.read_head()? else { return Ok(Then::End) };
+        self.seat.busy();
+        let mut request = parse(&head, self.peer, &self.ctx.limits)?;
+        if let Some(credentials) = &self.ctx.credentials
+            && !credentials.accept(request.header("authorization"))
+        {
+            return self.dismiss(&request, &auth::unauthorized());
+        }
+        if !self.ctx.guard.admits(&request) {
+            return self.dismiss(&request, &Response::error(403));
+        }
+        let wants_length = request.method == "POST" && route::is_rpc(&request);
+        if wants_length && request.framing == Framing::None {
+            self.served = true;
+            return self.page(&request, &Response::error(411));
+        }
+        request.body = self.read_body(&request)?;
+        self.served = true;
+        match self.answer(&request) {
+            Answer::Page(response) => self.page(&request, &response),
+            Answer::Tail(tail) => {
+                let ctx = &self.ctx;
+                let sent = tail.stream(&request, &self.socket, &ctx.stop, ctx.limits.stall);
+                self.log_access(&request.line(), 200, sent);
+                Ok(Then::End)
+            }
+        }
+    }
+
+    /// A panic behind a request costs that request only.
+    fn answer(&self, request: &Request) -> Answer {
+        let backend = self.ctx.backend.as_ref();
+        // whatever the backend may have left half done is its own; here nothing is shared
+        catch_unwind(AssertUnwindSafe(|| route::answer(request, backend))).unwrap_or_else(|_| {
+            let text = format!("Server Error: request \"{}\" met a panic", request.line());
+            backend.log(Level::Error, &text);
+            Answer::Page(Response::error(500))
+        })
+    }
+
+    /// Sends an answer and decides about the connection.
+    fn page(&mut self, request: &Request, response: &Response) -> Result<Then, Halt> {
+        let keep = request.keeps_alive();
+        let stopping = self.socket_stop();
+        let persistence = match (keep, request.version) {
+            (true, _) if stopping => Persistence::AnnouncedClose,
+            (true, Version::Http10) => Persistence::AnnouncedKeep,
+            _ => Persistence::Silent,
+        };
+        // the reference sends its error pages in answer to HEAD, too, and is compared with; since
+        // HTTP forbids that, such a connection serves no further request
+        let head_only = request.method == "HEAD";
+        let with_body = !head_only || response.status >= 400;
+        let sent = self.send(response, request.version, persistence, with_body)?;
+        self.log_access(&request.line(), response.status, sent);
+        match () {
+            () if !keep || stopping => Ok(Then::End),
+            () if head_only && with_body => Ok(Then::Linger { discard: false }),
+            () => Ok(Then::Again),
+        }
+    }
+
+    /// Answers someone who may not go on. The reference announces the close and leaves it to the
+    /// client; whatever else the client sends is not looked at.
+    fn dismiss(&mut self, request: &Request, response: &Response) -> Result<Then, Halt> {
+        let close = Persistence::AnnouncedClose;
+        let sent = self.send(response, request.version, close, request.method != "HEAD")?;
+        self.log_access(&request.line(), response.status, sent);
+        Ok(Then::Linger { discard: true })
+    }
+
+    /// Writes an answer at once, so that it makes no more packets than it must.
+    fn send(
+        &self,
+        response: &Response,
+        version: Version,
+        persistence: Persistence,
+        with_body: bool,
+    ) -> Result<usize, Gone> {
+        const ONE_WRITE: usize = 64 * 1024;
+        let stall = self.ctx.limits.stall;
+        let mut bytes = response.head(version, persistence, clock::wall().0);
+        let body: &[u8] = if with_body { &response.body } else { &[] };
+        let total = bytes.len() + body.len();
+        if body.len() <= ONE_WRITE {
+            bytes.extend_from_slice(body);
+            self.socket.send_all(&bytes, stall)?;
+        } else {
+            self.socket.send_all(&bytes, stall)?;
+            self.socket.send_all(body, stall)?;
+        }
+        Ok(total)
+    }
+
+    /// The next head, to its empty line. None when the connection ends between requests.
+    fn read_head(&mut self) -> Result<Option<Vec<u8>>, Halt> {
+        let limits = &self.ctx.limits;
+        let most = limits.head_bytes;
+        let patience = if self.served { limits.idle } else { limits.first };
+        let idle = Mono::now().after(patience);
+        let mut hurry = None;
+        let mut seen = 0;
+        if self.input.is_empty() {
+            self.seat.idle();
+        }
+        loop {
+            // some clients end a body with an empty line that belongs to nothing
+            let blank = self.input.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
+            if seen == 0 && blank > 0 {
+                self.input.drain(..blank);
+            }
+            match end_of_head(&self.input, seen) {
+                Some(end) if end <= most => return Ok(Some(self.input.drain(..end).collect())),
+                None if self.input.len() <= most => seen = self.input.len(),
+                _ => return Err(Halt::Refuse(431)),
+            }
+            let until = match self.input.is_empty() {
+                true => idle,
+                false => *hurry.get_or_insert_with(|| Mono::now().after(self.ctx.limits.head)),
+            };
+            match self.socket.readable(Some(&self.ctx.stop), until) {
+                Woken::Stop => return Ok(None),
+                Woken::TimedOut if self.input.is_empty() => return Ok(None),
+                Woken::TimedOut => return Err(Halt::Refuse(408)),
+                Woken::Ready => {}
+            }
+            if !self.fill()? {
+                return if self.input.is_empty() { Ok(None) } else { Err(Halt::Gone) };
+            }
+        }
+    }
+
+    /// Reads ahead what is there; false at the end of the stream.
+    fn fill(&mut self) -> Result<bool, Gone> {
+        let mut buf = [0; 8192];
+        match self.socket.recv(&mut buf)? {
+            None => Ok(true),
+            Some(0) => Ok(false),
+            Some(n) => {
+                self.input.extend_from_slice(buf.get(..n).unwrap_or_default());
+                Ok(true)
+            }
+        }
+    }
+
+    fn read_body(&mut self, request: &Request) -> Result<Vec<u8>, Halt> {
+        let most = self.ctx.limits.body_bytes;
+        let deadline = Mono::now().after(self.ctx.limits.body);
+        let continues =
+            request.version == Version::Http11 && request.header_has("expect", "100-continue");
+        match request.framing {
+            Framing::None => Ok(Vec::new()),
+            Framing::Length(n) => {
+                let n = usize::try_from(n).ok().filter(|n| *n <= most).ok_or(Halt::Refuse(413))?;
+                if continues && self.input.len() < n {
+                    self.say_continue()?;
+                }
+                while self.input.len() < n {
+                    self.more(deadline)?;
+                }
+                let rest = self.input.split_off(n);
+                Ok(std::mem::replace(&mut self.input, rest))
+            }
+            Framing::Chunked => {
+                if continues && self.input.is_empty() {
+                    self.say_continue()?;
+                }
+                let mut decoder = Decoder::new(most);
+                loop {
+                    let taken = decoder.feed(&self.input).map_err(|e| match e {
+                        BadChunk::Malformed => Halt::Refuse(400),
+                        BadChunk::TooLarge => Halt::Refuse(413),
+                    })?;
+                    self.input.drain(..taken);
+                    if decoder.done() {
+                        return Ok(decoder.into_body());
+                    }
+                    self.more(deadline)?;
+                }
+            }
+        }
+    }
+
+    fn say_continue(&self) -> Result<(), Gone> {
+        self.socket.send_all(b"HTTP/1.1 100 Continue\r\n\r\n", self.ctx.limits.stall)
+    }
+
+    /// Waits for more of a body. A stopping server does not cut requests that have begun.
+    fn more(&mut self, deadline: Mono) -> Result<(), Halt> {
+        match self.socket.readable(None, deadline) {
+            Woken::Ready if self.fill()? => Ok(()),
+            Woken::Ready | Woken::Stop => Err(Halt::Gone),
+            Woken::TimedOut => Err(Halt::Refuse(408)),
+        }
+    }
+
+    fn socket_stop(&self) -> bool {
+        use std::os::fd::AsFd;
+        let flags = nix::poll::PollFlags::POLLIN;
+        let mut fds = [nix::poll::PollFd::new(self.ctx.stop.as_fd(), flags)];
+        !super::socket::wait(&mut fds, Some(Mono::now())).is_empty()
+    }
+
+    /// Leaves the client time to read the answer and to close.
+    fn linger(&mut self, discard: bool) {
+        self.seat.idle();
+        let until = Mono::now().after(self.ctx.limits.linger);
+        if !discard && !self.input.is_empty() {
+            return;
+        }
+        loop {
+            self.input.clear();
+            let ready = self.socket.readable(Some(&self.ctx.stop), until) == Woken::Ready;
+            let goes_on = ready && self.fill() == Ok(true);
+            if !goes_on || !(discard || self.input.is_empty()) {
+                return;
+            }
+        }
+    }
+
+    /// The access line, in the reference's format and at its level.
+    fn log_access(&self, line: &str, status: u16, sent: usize) {
+        if !self.ctx.backend.logs(Level::Trace) {
+            return;
+        }
+        let peer = match self.peer {
+            Peer::Unix => "localhost:0".to_owned(),
+            Peer::Inet(address) => format!("{}:{}", address.ip(), address.port()),
+        };
+        let date = clock::local(clock::wall().0, c"%d/%b/%Y:%H:%M:%S %z");
+        let text = format!("{peer} - - [{date}] \"{line}\" {status} {sent}");
+        self.ctx.backend.log(Level::Trace, &text);
+    }
+}

@@ -1,0 +1,84 @@
+//! Which part of the server answers a request, by its path as the reference does.
+
+use super::log_tail::Tail;
+use super::request::Request;
+use super::response::Response;
+use super::{Backend, LogLookup};
+use crate::config::model::Level;
+use crate::coordinator::inbox::Channel;
+
+/// What goes back to the client.
+pub(super) enum Answer {
+    /// A whole answer.
+    Page(Response),
+    /// A log that is followed.
+    Tail(Box<Tail>),
+}
+
+/// Whether the path is that of XML-RPC: any that begins so.
+pub(super) fn is_rpc(request: &Request) -> bool {
+    request.path.starts_with("/RPC2")
+}
+
+/// Finds the answer; may block for as long as the backend does.
+pub(super) fn answer(request: &Request, backend: &dyn Backend) -> Answer {
+    let path = request.path.as_str();
+    if is_rpc(request) {
+        Answer::Page(rpc(request, backend))
+    } else if let Some(rest) = path.strip_prefix("/logtail") {
+        log(request, || find_log(rest, backend).and_then(|f| Tail::open(f, true)))
+    } else if path.starts_with("/mainlogtail") {
+        // the reference asks proxies not to buffer for the logs of processes only
+        log(request, || backend.main_log().and_then(|f| Tail::open(f, false)))
+    } else {
+        let none = if matches!(request.method.as_str(), "GET" | "HEAD") { 404 } else { 400 };
+        Answer::Page(backend.page(request).unwrap_or_else(|| Response::error(none)))
+    }
+}
+
+fn rpc(request: &Request, backend: &dyn Backend) -> Response {
+    if request.method != "POST" {
+        return Response::error(400);
+    }
+    match backend.xmlrpc(&request.body) {
+        Ok(document) => Response::ok("text/xml", document),
+        Err(e) => {
+            let data = quoted(&request.body);
+            let text = format!("XML-RPC request data {data} is invalid: {}", e.0);
+            backend.log(Level::Error, &text);
+            Response::error(400)
+        }
+    }
+}
+
+fn log(request: &Request, open: impl FnOnce() -> Option<Tail>) -> Answer {
+    if request.method != "GET" {
+        return Answer::Page(Response::error(400));
+    }
+    // no file is a state that may pass, hence 404
+    open().map_or_else(|| Answer::Page(Response::error(404)), |t| Answer::Tail(Box::new(t)))
+}
+
+/// The file that `/NAME`, `/NAME/stdout` or `/NAME/stderr` means; what stands between `/logtail` and
+/// the next slash is ignored, as in the reference.
+fn find_log(rest: &str, backend: &dyn Backend) -> Option<std::path::PathBuf> {
+    let (_, name) = rest.split_once('/')?;
+    let (name, channel) = match name.split_once('/') {
+        None => (name, Channel::Stdout),
+        Some((name, "stdout")) => (name, Channel::Stdout),
+        Some((name, "stderr")) => (name, Channel::Stderr),
+        Some(_) => return None,
+    };
+    match backend.process_log(name, channel) {
+        LogLookup::File(path) => Some(path),
+        LogLookup::NoProcess | LogLookup::NoLog => None,
+    }
+}
+
+/// The beginning of a body for the activity log, on one line.
+fn quoted(body: &[u8]) -> String {
+    const MOST: usize = 500;
+    let text = String::from_utf8_lossy(body.get(..MOST).unwrap_or(body));
+    let more = if body.len() > MOST { "..." } else { "" };
+    format!("'{}{more}'", text.escape_debug())
+}

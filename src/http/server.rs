@@ -1,0 +1,115 @@
+//! The running server: its threads, and how they end.
+
+use std::sync::Arc;
+use std::thread::{Builder, JoinHandle};
+use std::time::Instant;
+
+use super::accept::Door;
+use super::auth::Credentials;
+use super::conn::Context;
+use super::crowd::Crowd;
+use super::guard::Guard;
+use super::listen::{Bound, StartError, bind, discard};
+use super::{Backend, Limits};
+use crate::config::model::{self, Address, Level};
+use crate::sys::fds::EventFd;
+
+/// All listeners of the daemon, being served.
+pub struct Server {
+    stop: Arc<EventFd>,
+    threads: Vec<JoinHandle<()>>,
+    crowds: Vec<Arc<Crowd>>,
+    limits: Limits,
+}
+
+/// Starts an accept thread for every listener. A thread that cannot be started is logged, and its
+/// listener closed: the daemon goes on without it.
+///
+/// # Errors
+/// No eventfd can be had.
+pub fn serve(
+    bound: Vec<Bound>,
+    backend: Arc<dyn Backend>,
+    limits: Limits,
+) -> std::io::Result<Server> {
+    let stop = match EventFd::new() {
+        Ok(stop) => Arc::new(stop),
+        Err(e) => {
+            discard(bound);
+            return Err(e);
+        }
+    };
+    let mut server = Server { stop, threads: Vec::new(), crowds: Vec::new(), limits };
+    for one in bound {
+        server.open(one, &backend);
+    }
+    Ok(server)
+}
+
+impl Server {
+    /// Binds and serves in one step, for when nothing lies between.
+    ///
+    /// # Errors
+    /// As [`bind`].
+    pub fn start(
+        servers: &[model::Server],
+        backend: Arc<dyn Backend>,
+        limits: Limits,
+    ) -> Result<Server, StartError> {
+        Ok(serve(bind(servers)?, backend, limits)?)
+    }
+
+    fn open(&mut self, bound: Bound, backend: &Arc<dyn Backend>) {
+        let section = bound.server.section.clone();
+        let credentials = Credentials::of(&bound.server);
+        let crowd = Arc::new(Crowd::default());
+        let ctx = Arc::new(Context {
+            backend: Arc::clone(backend),
+            limits: self.limits.clone(),
+            stop: Arc::clone(&self.stop),
+            guard: Guard { names: own_names(&bound.server), password: credentials.is_some() },
+            credentials,
+            crowd: Arc::clone(&crowd),
+        });
+        let door = Door::new(bound, ctx);
+        match Builder::new().name("http-accept".into()).spawn(move || door.run()) {
+            Ok(thread) => {
+                self.threads.push(thread);
+                self.crowds.push(crowd);
+            }
+            Err(e) => {
+                backend.log(Level::Critical, &format!("cannot serve [{section}]: {e}"));
+            }
+        }
+    }
+
+    /// Ends the server: no more connections, idle ones and streams end, socket files go if they are
+    /// ours still. Answers that are being made may be finished within [`Limits::drain`]; threads that
+    /// take longer are left behind.
+    pub fn shutdown(self) {
+        self.stop.notify();
+        for thread in self.threads {
+            // a panic there has been reported by its hook
+            let _ = thread.join();
+        }
+        let deadline = Instant::now() + self.limits.drain;
+        for crowd in self.crowds {
+            crowd.wait_empty(deadline);
+        }
+    }
+}
+
+/// Names that mean this machine for the clients of a server.
+fn own_names(server: &model::Server) -> Vec<String> {
+    let configured = match &server.address {
+        Address::Inet { host, .. } => Some(host.clone()),
+        Address::Unix { .. } => None,
+    };
+    let system = nix::unistd::gethostname().ok().and_then(|n| n.into_string().ok());
+    configured
+        .into_iter()
+        .chain(system)
+        .map(|n| n.to_ascii_lowercase())
+        .filter(|n| !n.is_empty())
+        .collect()
+}

@@ -1,0 +1,416 @@
+//! The pump's loop: messages, timers, pipes, in turns.
+//!
+//! Runs on the pump's thread and owns all it works on. It waits in epoll only, for pipes, its queue
+//! and its deadlines; regular files are the one thing it may have to wait for elsewhere.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossbeam_channel::Receiver;
+
+use super::flow::{Flow, Turn};
+use super::gather::Next;
+use super::outlets::{Outlets, Token};
+use super::stdin::Stdin;
+use super::timers::Timer;
+use super::wake::Shared;
+use super::{Done, Pipes, PumpMsg};
+use crate::config::model::Level;
+use crate::coordinator::inbox::{Gen, Msg, ProcId};
+use crate::machine::ExitStatus;
+use crate::sys::clock::Mono;
+use crate::sys::epoll::Interest;
+
+/// Size of the one read buffer: what the reference reads at most.
+const BUFFER: usize = 128 << 10;
+/// Messages per turn, so that pipes get theirs.
+const MESSAGES: usize = 1024;
+/// Starts of one process whose pipes may be held open by grandchildren.
+const LINGERING: usize = 8;
+/// An exit whose `Attach` does not come is passed on after this.
+const EARLY: Duration = Duration::from_secs(1);
+/// Token of the wake-up; the others are counted from 1.
+const WAKE: Token = 0;
+/// Turns that may panic before the thread gives up.
+const STUMBLES: u32 = 100;
+
+/// The pipes of one start of a process.
+struct Run {
+    generation: Gen,
+    flows: Vec<Token>,
+    stdin: Option<Token>,
+    /// Only grandchildren write now.
+    exited: bool,
+}
+
+/// Whose standard input a token is.
+struct Input {
+    id: ProcId,
+    generation: Gen,
+    stdin: Stdin,
+}
+
+/// See the module head.
+pub(super) struct Pump {
+    queue: Receiver<PumpMsg>,
+    shared: Arc<Shared>,
+    out: Outlets,
+    buf: Vec<u8>,
+    /// Starts in their order.
+    runs: HashMap<ProcId, VecDeque<Run>>,
+    flows: HashMap<Token, Flow>,
+    inputs: HashMap<Token, Input>,
+    /// Exits that overtook their `Attach`.
+    early: HashMap<(ProcId, Gen), ExitStatus>,
+    /// Streams not read until the coordinator has caught up.
+    throttled: Vec<Token>,
+    quit: bool,
+}
+
+impl Pump {
+    /// Ready to run.
+    ///
+    /// # Errors
+    /// The wake-up cannot be watched.
+    pub fn new(
+        queue: Receiver<PumpMsg>,
+        shared: Arc<Shared>,
+        out: Outlets,
+    ) -> std::io::Result<Pump> {
+        out.epoll.add(shared.eventfd(), WAKE, Interest::Read)?;
+        Ok(Pump {
+            queue,
+            shared,
+            out,
+            buf: vec![0; BUFFER],
+            runs: HashMap::new(),
+            flows: HashMap::new(),
+            inputs: HashMap::new(),
+            early: HashMap::new(),
+            throttled: Vec::new(),
+            quit: false,
+        })
+    }
+
+    /// Runs until `Quit`. A turn that panics is an error of ours that must not end the logging of
+    /// everybody: it is told, and the next turn goes on with what is left.
+    pub fn run(mut self) {
+        // A pause of 50 us should not become 100: the default slack doubles it.
+        let _ = nix::sys::prctl::set_timerslack(10_000);
+        let mut ready = Vec::new();
+        let mut stumbles = 0;
+        while !self.quit {
+            let turn = AssertUnwindSafe(|| self.turn(&mut ready));
+            if catch_unwind(turn).is_err() {
+                stumbles += 1;
+                self.out.log(Level::Critical, "the log pump stumbled over an error of its own");
+                if stumbles >= STUMBLES {
+                    break;
+                }
+            }
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| self.finish()));
+    }
+
+    fn turn(&mut self, ready: &mut Vec<Token>) {
+        self.out.now = Mono::now();
+        for _ in 0..MESSAGES {
+            let Ok(msg) = self.queue.try_recv() else { break };
+            self.message(msg);
+        }
+        while let Some(timer) = self.out.timers.pop_due(self.out.now) {
+            self.timer(timer);
+        }
+        self.out.say_notes();
+        self.resume();
+        if self.quit {
+            return;
+        }
+        self.wait(ready);
+        self.out.now = Mono::now();
+        for &token in ready.iter() {
+            self.ready(token);
+        }
+    }
+
+    fn wait(&mut self, ready: &mut Vec<Token>) {
+        // What comes after these two questions writes to the eventfd.
+        let idle = self.shared.may_sleep(|| self.queue.is_empty())
+            && (self.throttled.is_empty() || !self.shared.recovered());
+        let timeout = if idle {
+            self.out.timers.next().map(|at| at.since(self.out.now))
+        } else {
+            Some(Duration::ZERO)
+        };
+        if self.out.epoll.wait(ready, timeout).is_err() {
+            ready.clear();
+        }
+        self.shared.awake();
+    }
+
+    fn ready(&mut self, token: Token) {
+        if token == WAKE {
+            self.shared.eventfd().drain();
+        } else if self.flows.contains_key(&token) {
+            self.flow_turn(token);
+        } else if self.inputs.contains_key(&token) {
+            self.flush_input(token);
+        } else {
+            // A sink, or something closed earlier in this turn.
+            self.out.ready(token);
+        }
+    }
+
+    fn timer(&mut self, timer: Timer) {
+        match timer {
+            Timer::Flow(token) => {
+                let due = |f: &Flow| f.pause_until.is_some_and(|t| t <= self.out.now);
+                if self.flows.get(&token).is_some_and(due) {
+                    self.flow_turn(token);
+                }
+            }
+            Timer::Sink(token) => self.out.tick(token),
+            Timer::Early(id, generation) => {
+                if let Some(status) = self.early.remove(&(id, generation)) {
+                    self.out.send(Msg::Exited { id, generation, status });
+                }
+            }
+        }
+    }
+
+    /// Reads streams again whose reason to wait is gone.
+    fn resume(&mut self) {
+        for token in std::mem::take(&mut self.out.released) {
+            if let Some(flow) = self.flows.get_mut(&token) {
+                flow.held_by_sink = false;
+                flow.settle(&mut self.out);
+            }
+        }
+        if !self.throttled.is_empty() && self.shared.recovered() {
+            for token in std::mem::take(&mut self.throttled) {
+                if let Some(flow) = self.flows.get_mut(&token) {
+                    flow.held_by_inbox = false;
+                    flow.settle(&mut self.out);
+                }
+            }
+        }
+    }
+
+    fn flow_turn(&mut self, token: Token) {
+        let Some(flow) = self.flows.get_mut(&token) else { return };
+        flow.pause_until = None;
+        if flow.feeds_inbox() && self.shared.overdrawn() {
+            flow.held_by_inbox = true;
+            self.throttled.push(token);
+            return flow.settle(&mut self.out);
+        }
+        match flow.turn(&mut self.buf, &mut self.out) {
+            Turn::Eof => self.end_of_flow(token),
+            Turn::Got(n) => {
+                self.out.now = Mono::now();
+                if let Next::Pause(pause) = flow.gather.after_read(n, self.out.now) {
+                    let until = self.out.now.after(pause);
+                    flow.pause_until = Some(until);
+                    self.out.timers.set(until, Timer::Flow(token));
+                }
+                flow.settle(&mut self.out);
+            }
+        }
+    }
+
+    /// All writers of a stream are gone.
+    fn end_of_flow(&mut self, token: Token) {
+        let Some(flow) = self.flows.remove(&token) else { return };
+        let (id, generation) = (flow.id, flow.generation);
+        flow.close(&mut self.out);
+        let Some(runs) = self.runs.get_mut(&id) else { return };
+        for run in runs.iter_mut().filter(|r| r.generation == generation) {
+            run.flows.retain(|t| *t != token);
+        }
+        self.forget_finished(id);
+    }
+
+    fn forget_finished(&mut self, id: ProcId) {
+        if let Some(runs) = self.runs.get_mut(&id) {
+            runs.retain(|r| !(r.exited && r.flows.is_empty()));
+            if runs.is_empty() {
+                self.runs.remove(&id);
+            }
+        }
+    }
+
+    fn message(&mut self, msg: PumpMsg) {
+        match msg {
+            PumpMsg::Attach { id, generation, pipes } => self.attach(id, generation, pipes),
+            PumpMsg::Exited { id, generation, status } => self.exited(id, generation, status),
+            PumpMsg::Write { id, generation, data, done } => {
+                self.write_input(id, generation, &data, done);
+            }
+            PumpMsg::Reopen => self.out.reopen_all(),
+            PumpMsg::Clear { id, done } => {
+                let worked = match id {
+                    Some(id) => self.clear_process(id),
+                    None => self.out.clear_main(),
+                };
+                call(|| done(worked));
+            }
+            PumpMsg::Line(line) => self.out.line(&line),
+            PumpMsg::Fence(f) => {
+                self.out.say_notes();
+                call(f);
+            }
+            PumpMsg::Quit => self.quit = true,
+        }
+    }
+
+    fn attach(&mut self, id: ProcId, generation: Gen, pipes: Pipes) {
+        // An older start is over even if its exit was never told.
+        for run in self.runs.entry(id).or_default() {
+            run.exited |= run.generation < generation;
+        }
+        let Pipes { stdin, stdout, stderr } = pipes;
+        let mut run = Run { generation, flows: Vec::new(), stdin: None, exited: false };
+        for stream in [stdout, stderr].into_iter().flatten() {
+            let mut flow = Flow::new(id, generation, stream, &mut self.out);
+            flow.settle(&mut self.out);
+            run.flows.push(flow.token);
+            self.flows.insert(flow.token, flow);
+        }
+        if let Some(fd) = stdin {
+            let token = self.out.token();
+            self.inputs.insert(token, Input { id, generation, stdin: Stdin::new(fd, token) });
+            run.stdin = Some(token);
+        }
+        self.runs.entry(id).or_default().push_back(run);
+        self.forget_finished(id);
+        if let Some(status) = self.early.remove(&(id, generation)) {
+            self.exited(id, generation, status);
+        }
+    }
+
+    fn run_of(&mut self, id: ProcId, generation: Gen) -> Option<&mut Run> {
+        self.runs.get_mut(&id)?.iter_mut().find(|r| r.generation == generation)
+    }
+
+    fn exited(&mut self, id: ProcId, generation: Gen, status: ExitStatus) {
+        let Some(run) = self.run_of(id, generation) else {
+            // The runner is quicker than the way by the coordinator.
+            self.early.insert((id, generation), status);
+            self.out.timers.set(self.out.now.after(EARLY), Timer::Early(id, generation));
+            return;
+        };
+        run.exited = true;
+        let (flows, stdin) = (run.flows.clone(), run.stdin.take());
+        for token in flows {
+            self.drain(token);
+        }
+        if let Some(input) = stdin.and_then(|t| self.inputs.remove(&t)) {
+            input.stdin.close(&mut self.out);
+        }
+        self.out.send(Msg::Exited { id, generation, status });
+        self.forget_finished(id);
+        self.limit_lingering(id);
+    }
+
+    fn drain(&mut self, token: Token) {
+        let Some(flow) = self.flows.get_mut(&token) else { return };
+        if flow.drain(&mut self.buf, &mut self.out) == Turn::Eof {
+            self.end_of_flow(token);
+        }
+    }
+
+    /// Grandchildren may hold pipes for ever; a process that is restarted again and again must not
+    /// use up our descriptors.
+    fn limit_lingering(&mut self, id: ProcId) {
+        let Some(runs) = self.runs.get_mut(&id) else { return };
+        let mut over = runs.iter().filter(|r| r.exited).count().saturating_sub(LINGERING);
+        let mut closing = Vec::new();
+        runs.retain(|r| {
+            let close = r.exited && over > 0;
+            if close {
+                over -= 1;
+                closing.extend_from_slice(&r.flows);
+            }
+            !close
+        });
+        for token in closing {
+            self.drain(token);
+            self.end_of_flow(token);
+        }
+    }
+
+    fn write_input(&mut self, id: ProcId, generation: Gen, data: &[u8], done: Option<Done>) {
+        let token = self.run_of(id, generation).and_then(|r| r.stdin);
+        let worked = match token.and_then(|t| self.inputs.get_mut(&t)) {
+            Some(input) => match input.stdin.write(data, &mut self.out) {
+                Ok(()) => true,
+                Err(refused) => {
+                    if refused == super::stdin::Refused::Closed {
+                        self.close_input(token);
+                    }
+                    false
+                }
+            },
+            None => false,
+        };
+        if let Some(done) = done {
+            call(|| done(worked));
+        }
+    }
+
+    fn flush_input(&mut self, token: Token) {
+        if let Some(input) = self.inputs.get_mut(&token)
+            && input.stdin.flush(&mut self.out).is_err()
+        {
+            self.close_input(Some(token));
+        }
+    }
+
+    /// The child has closed its standard input.
+    fn close_input(&mut self, token: Option<Token>) {
+        let Some(input) = token.and_then(|t| self.inputs.remove(&t)) else { return };
+        let (id, generation) = (input.id, input.generation);
+        input.stdin.close(&mut self.out);
+        if let Some(run) = self.run_of(id, generation) {
+            run.stdin = None;
+        }
+        self.out.send(Msg::StdinClosed { id, generation });
+    }
+
+    /// Clears the logs of a process that runs. As in the reference one that does not keeps its logs,
+    /// and that is no failure.
+    fn clear_process(&mut self, id: ProcId) -> bool {
+        let Some(runs) = self.runs.get(&id) else { return true };
+        let mut worked = true;
+        for token in runs.iter().filter(|r| !r.exited).flat_map(|r| &r.flows) {
+            if let Some(flow) = self.flows.get_mut(token) {
+                flow.clear_capture();
+                worked &= flow.sink.is_none_or(|sink| self.out.clear(sink));
+            }
+        }
+        worked
+    }
+
+    /// After `Quit`: the rest of the queue, one last look into every pipe, then everything closes.
+    fn finish(&mut self) {
+        while let Ok(msg) = self.queue.try_recv() {
+            self.message(msg);
+        }
+        for ((id, generation), status) in std::mem::take(&mut self.early) {
+            self.out.send(Msg::Exited { id, generation, status });
+        }
+        let tokens: Vec<Token> = self.flows.keys().copied().collect();
+        for token in tokens {
+            self.drain(token);
+        }
+        self.out.say_notes();
+        self.out.close();
+    }
+}
+
+/// Runs someone else's code, whose panic is not ours.
+fn call(f: impl FnOnce()) {
+    let _ = catch_unwind(AssertUnwindSafe(f));
+}

@@ -1,0 +1,83 @@
+//! What is told about a target that does not take its bytes: once when it begins, once when it is
+//! over, and not more often than every ten seconds. Pure.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use crate::sys::clock::Mono;
+
+/// A target that flips back and forth is mentioned this often at most.
+const REST: Duration = Duration::from_secs(10);
+
+/// The troubles of one target.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    now: Option<Errno>,
+    said: bool,
+    lost: u64,
+    quiet_until: Option<Mono>,
+}
+
+impl Trouble {
+    /// It failed. True when that is to be said.
+    pub fn fail(&mut self, errno: Errno, now: Mono) -> bool {
+        self.now = Some(errno);
+        let say = !self.said && self.quiet_until.is_none_or(|t| now >= t);
+        self.said |= say;
+        say
+    }
+
+    /// So many bytes (or lines) are gone.
+    pub fn lose(&mut self, n: usize) {
+        self.lost += n as u64;
+    }
+
+    /// The last error, if it has not worked since.
+    pub fn errno(&self) -> Option<Errno> {
+        self.now
+    }
+
+    /// It works. The last error and the loss so far when that is to be said.
+    pub fn over(&mut self, now: Mono) -> Option<(Errno, u64)> {
+        let errno = self.now.take()?;
+        if !std::mem::take(&mut self.said) {
+            return None;
+        }
+        self.quiet_until = Some(now.after(REST));
+        Some((errno, std::mem::take(&mut self.lost)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SEC: u64 = 1_000_000_000;
+
+    #[test]
+    fn says_once_that_it_began_and_once_that_it_is_over() {
+        let mut t = Trouble::default();
+        assert_eq!(t.over(Mono(0)), None);
+        assert!(t.fail(Errno::ENOSPC, Mono(0)));
+        t.lose(5);
+        assert!(!t.fail(Errno::ENOSPC, Mono(SEC)));
+        t.lose(6);
+        assert_eq!(t.over(Mono(2 * SEC)), Some((Errno::ENOSPC, 11)));
+        assert_eq!(t.over(Mono(2 * SEC)), None);
+    }
+
+    #[test]
+    fn one_that_comes_and_goes_is_mentioned_now_and_then_with_all_its_loss() {
+        let mut t = Trouble::default();
+        t.fail(Errno::EIO, Mono(0));
+        t.over(Mono(0));
+        assert!(!t.fail(Errno::EIO, Mono(SEC)));
+        t.lose(1);
+        assert_eq!(t.over(Mono(SEC)), None);
+        assert!(!t.fail(Errno::EIO, Mono(2 * SEC)));
+        assert!(t.fail(Errno::EIO, Mono(11 * SEC)), "still failing when the rest is over");
+        t.lose(1);
+        assert_eq!(t.over(Mono(12 * SEC)), Some((Errno::EIO, 2)));
+    }
+}

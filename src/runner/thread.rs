@@ -1,0 +1,316 @@
+//! The runner's thread.
+
+use std::ffi::CString;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+
+use super::command::resolve_command;
+use super::fcgi::OpenSocket;
+use super::orphans::Family;
+use super::plan::Plan;
+use crate::config::model::{LogTarget, User};
+use crate::coordinator::inbox::{Gen, Msg};
+use crate::machine::ExitStatus;
+use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan};
+use crate::sys::fds::{Pipe, pipe};
+use crate::sys::spawn::{ChildSpec, Identity};
+use crate::sys::{errno, pidfd, spawn, wait};
+
+/// Orders to a runner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command {
+    /// Make a child.
+    Start(Gen),
+    /// The exit of that start has been dealt with: take the zombie away.
+    Reap(Gen),
+    /// End the thread; sent only when no child lives.
+    Quit,
+}
+
+/// A way to a runner.
+#[derive(Debug)]
+pub struct Runner {
+    orders: Sender<Command>,
+}
+
+/// Where a runner reports to.
+#[derive(Clone)]
+pub struct Links {
+    /// The coordinator.
+    pub inbox: Sender<Msg>,
+    /// The pump.
+    pub pump: PumpHandle,
+    /// Set where strangers are to be reaped.
+    pub family: Option<Arc<Family>>,
+}
+
+/// Stack of a runner. Pages that are not touched cost nothing.
+const STACK: usize = 128 * 1024;
+
+impl Runner {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// EAGAIN or ENOMEM when the system has no thread to give.
+    pub fn start(plan: Arc<Plan>, links: Links) -> io::Result<Runner> {
+        let (orders, queue) = unbounded();
+        std::thread::Builder::new().name("runner".into()).stack_size(STACK).spawn(move || {
+            Life { plan, links, queue }.run();
+        })?;
+        Ok(Runner { orders })
+    }
+
+    /// Queues an order. A runner ends only after [`Command::Quit`], so none is lost.
+    pub fn order(&self, command: Command) {
+        let _ = self.orders.send(command);
+    }
+}
+
+struct Life {
+    plan: Arc<Plan>,
+    links: Links,
+    queue: Receiver<Command>,
+}
+
+struct Child {
+    pid: i32,
+    pidfd: Arc<OwnedFd>,
+    socket: Option<Arc<OpenSocket>>,
+    pumped: bool,
+}
+
+impl Life {
+    fn run(self) {
+        while let Ok(command) = self.queue.recv() {
+            match command {
+                Command::Start(generation) => self.one(generation),
+                // Nothing lives here that could be reaped.
+                Command::Reap(_) => {}
+                Command::Quit => return,
+            }
+        }
+    }
+
+    /// One life, from the spawn to the reaping.
+    fn one(&self, generation: Gen) {
+        let id = self.plan.id;
+        let child = match self.spawn(generation) {
+            Ok(child) => child,
+            Err(error) => {
+                self.tell(Msg::SpawnFailed { id, generation, error });
+                return;
+            }
+        };
+        let Child { pid, pidfd, socket, pumped } = child;
+        self.tell(Msg::Spawned { id, generation, pid, pidfd: pidfd.clone(), socket });
+        // Both fail only where somebody else reaped our child; then nothing is known of its end.
+        let status = pidfd::wait_exit(&*pidfd)
+            .and_then(|()| wait::peek(&*pidfd))
+            .unwrap_or(ExitStatus::Signal { signal: 0, core: false });
+        if pumped {
+            // By way of the pump: what the process wrote is in its log before anyone hears of its
+            // end.
+            self.links.pump.send(PumpMsg::Exited { id, generation, status });
+        } else {
+            self.tell(Msg::Exited { id, generation, status });
+        }
+        // Until the coordinator has dealt with the exit the zombie keeps pid and process group, so
+        // that no signal can hit a stranger.
+        while let Ok(command) = self.queue.recv() {
+            if command == Command::Reap(generation) || command == Command::Quit {
+                break;
+            }
+        }
+        match &self.links.family {
+            Some(family) => {
+                let _ = family.death(pid, || wait::reap(&*pidfd));
+                family.reap_strangers(|pid, status| self.tell(Msg::Stranger { pid, status }));
+            }
+            None => {
+                let _ = wait::reap(&*pidfd);
+            }
+        }
+    }
+
+    fn tell(&self, msg: Msg) {
+        // The coordinator outlives its runners; at the very end nobody needs to know.
+        let _ = self.links.inbox.send(msg);
+    }
+
+    /// Makes the child and hands its pipes to the pump.
+    fn spawn(&self, generation: Gen) -> Result<Child, String> {
+        let plan = &*self.plan;
+        let command = resolve_command(&plan.program.command, plan.path().as_deref())
+            .map_err(|e| e.to_string())?;
+        let ends = Ends::open(plan).map_err(|e| self.no_dispatchers(&e))?;
+        let text = |s: &str| CString::new(s).map_err(|_| "a text holds a NUL character".to_owned());
+        let argv = command.argv.iter().map(|a| text(a)).collect::<Result<Vec<_>, _>>()?;
+        let envp = plan
+            .environment()
+            .into_iter()
+            .map(|(mut name, value)| {
+                name.push(b'=');
+                name.extend_from_slice(&value);
+                CString::new(name).map_err(|_| "a text holds a NUL character".to_owned())
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let file = text(&command.filename.to_string_lossy())?;
+        let directory = match &plan.program.directory {
+            Some(d) => Some(text(&d.to_string_lossy())?),
+            None => None,
+        };
+        let socket = match &plan.socket {
+            Some(shared) => Some(shared.get().map_err(|e| {
+                format!("Could not create FastCGI socket for '{}': {e}", plan.program.name)
+            })?),
+            None => None,
+        };
+        let who = Who::of(plan.program.user.as_ref());
+        let stderr = ends.stderr.as_ref().unwrap_or(&ends.stdout);
+        let spec = ChildSpec {
+            file: &file,
+            argv: &argv,
+            envp: &envp,
+            stdin: match &socket {
+                Some(socket) => socket.as_fd(),
+                None => ends.stdin.child.as_fd(),
+            },
+            stdout: ends.stdout.child.as_fd(),
+            stderr: stderr.child.as_fd(),
+            identity: who.identity.as_ref(),
+            identity_refused: who.refused.as_deref(),
+            user_label: &who.label,
+            directory: directory.as_deref(),
+            umask: plan.program.umask,
+        };
+        let made = match &self.links.family {
+            Some(family) => family.birth(|| spawn::spawn(&spec)),
+            None => spawn::spawn(&spec),
+        };
+        let (pid, pidfd) = made.map_err(|e| self.no_child(&e))?;
+        let pipes = ends.into_pipes(plan);
+        self.links.pump.send(PumpMsg::Attach { id: plan.id, generation, pipes });
+        Ok(Child { pid, pidfd: Arc::new(pidfd), socket, pumped: true })
+    }
+
+    fn no_dispatchers(&self, error: &io::Error) -> String {
+        let name = &self.plan.program.name;
+        match error.raw_os_error() {
+            Some(libc::EMFILE) => format!("too many open files to spawn '{name}'"),
+            _ => {
+                let what = errno::of(error);
+                format!("unknown error making dispatchers for '{name}': {what}")
+            }
+        }
+    }
+
+    fn no_child(&self, error: &io::Error) -> String {
+        let name = &self.plan.program.name;
+        match error.raw_os_error() {
+            Some(libc::EAGAIN) => {
+                format!("Too many processes in process table to spawn '{name}'")
+            }
+            Some(libc::EMFILE) => format!("too many open files to spawn '{name}'"),
+            _ => format!("unknown error during fork for '{name}': {}", errno::of(error)),
+        }
+    }
+}
+
+/// The pipes of a child to be, both ends.
+struct Ends {
+    stdin: Pipe,
+    stdout: Pipe,
+    stderr: Option<Pipe>,
+    stdout_file: Option<File>,
+    stderr_file: Option<File>,
+}
+
+impl Ends {
+    fn open(plan: &Plan) -> io::Result<Ends> {
+        let stdout_file = open_log(&plan.stdout, &plan.program.stdout.target)?;
+        let stderr_file = match &plan.stderr {
+            Some(stream) => open_log(stream, &plan.program.stderr.target)?,
+            None => None,
+        };
+        Ok(Ends {
+            stdin: pipe(true)?,
+            stdout: pipe(false)?,
+            stderr: if plan.stderr.is_some() { Some(pipe(false)?) } else { None },
+            stdout_file,
+            stderr_file,
+        })
+    }
+
+    /// Closes the child's ends and keeps ours.
+    fn into_pipes(self, plan: &Plan) -> Pipes {
+        let stream = |fd, plan: &Arc<StreamPlan>, file| Stream { fd, plan: plan.clone(), file };
+        Pipes {
+            // A FastCGI process has the socket there: writing to its stdin ends in EPIPE.
+            stdin: plan.socket.is_none().then_some(self.stdin.ours),
+            stdout: Some(stream(self.stdout.ours, &plan.stdout, self.stdout_file)),
+            stderr: match (self.stderr, &plan.stderr) {
+                (Some(pipe), Some(p)) => Some(stream(pipe.ours, p, self.stderr_file)),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Opens a stream's log for appending, so that a log that cannot be opened is a spawn failure, as
+/// in the reference. Never blocks: a FIFO without reader is left to the pump, which tries again.
+fn open_log(stream: &StreamPlan, target: &LogTarget) -> io::Result<Option<File>> {
+    let Some(path) = &stream.path else { return Ok(None) };
+    // Not writable by others even with umask 0; AUTO logs only readable by us.
+    let mode = if *target == LogTarget::Auto { 0o600 } else { 0o644 };
+    let opened = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .mode(mode)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path);
+    match opened {
+        Ok(file) => Ok(Some(file)),
+        Err(e) if e.raw_os_error() == Some(libc::ENXIO) => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
+/// Whom the child becomes.
+struct Who {
+    identity: Option<Identity>,
+    refused: Option<CString>,
+    label: CString,
+}
+
+impl Who {
+    /// Groups are looked up at every start, so that a new membership counts without a reload.
+    fn of(user: Option<&User>) -> Who {
+        let mut who = Who { identity: None, refused: None, label: CString::default() };
+        let Some(user) = user else { return who };
+        let current = nix::unistd::geteuid().as_raw();
+        if current == user.uid {
+            return who;
+        }
+        who.label = CString::new(user.uid.to_string()).unwrap_or_default();
+        let refuse = |text: &str| CString::new(text).ok();
+        if current != 0 {
+            who.refused = refuse("Can't drop privilege as nonroot user");
+            return who;
+        }
+        let name = CString::new(user.name.as_str()).unwrap_or_default();
+        let gid = nix::unistd::Gid::from_raw(user.gid);
+        match nix::unistd::getgrouplist(&name, gid) {
+            Ok(groups) => {
+                let groups = groups.into_iter().map(nix::unistd::Gid::as_raw).collect();
+                who.identity = Some(Identity { uid: user.uid, gid: user.gid, groups });
+            }
+            Err(_) => who.refused = refuse("Could not set groups of effective user"),
+        }
+        who
+    }
+}
