@@ -10,6 +10,7 @@ pub mod inbox;
 pub mod ops;
 pub mod published;
 pub mod shutdown;
+pub mod spawning;
 pub mod table;
 pub mod timers;
 
@@ -22,6 +23,7 @@ use self::calls::Calls;
 use self::inbox::{Gen, Msg, ProcId};
 use self::published::{Mood, Published};
 use self::shutdown::Phase;
+use self::spawning::Spawning;
 use self::table::Table;
 use self::timers::{Timer, Timers};
 use crate::activity::Activity;
@@ -32,7 +34,7 @@ use crate::machine::{Effect, Input, Now, Policy, State};
 use crate::pump::{Credits, PumpHandle, PumpMsg};
 use crate::runner::plan::Surroundings;
 use crate::runner::thread::Links;
-use crate::runner::{Command, Runner};
+use crate::runner::Command;
 use crate::sys::clock::{self, Mono};
 use crate::sys::{pidfd, signals};
 
@@ -90,6 +92,7 @@ pub struct Coordinator {
     /// Counts the arming of TICK deadlines; older ones fall flat.
     ticks: u64,
     phase: Phase,
+    spawning: Spawning,
 }
 
 impl Coordinator {
@@ -115,6 +118,7 @@ impl Coordinator {
             ticker: Ticker::new(),
             ticks: 0,
             phase: Phase::Running,
+            spawning: Spawning::default(),
         }
     }
 
@@ -166,6 +170,7 @@ impl Coordinator {
             Msg::Signal(signal) => self.signal(signal),
             Msg::Call { op, reply } => self.call(op, reply),
             Msg::Spawned { id, generation, pid, pidfd, socket } => {
+                self.spawn_next_after(id, generation);
                 if !self.current(id, generation) {
                     // A start that nobody wants any more: its runner reaps it.
                     let _ = pidfd::send_signal(&*pidfd, libc::SIGKILL);
@@ -180,6 +185,7 @@ impl Coordinator {
                 self.resolve_spawned(id);
             }
             Msg::SpawnFailed { id, generation, error } => {
+                self.spawn_next_after(id, generation);
                 if self.current(id, generation) {
                     if let Some(p) = self.table.get_mut(id) {
                         p.signals.clear();
@@ -233,11 +239,8 @@ impl Coordinator {
 
     fn due(&mut self, timer: Timer) {
         match timer {
-            Timer::Process(id, stamp) => {
-                if self.table.get(id).is_some_and(|p| p.stamp == stamp && p.armed.is_some()) {
-                    self.step(id, Input::Due);
-                }
-            }
+            Timer::Process(id, stamp) => self.process_due(id, stamp),
+            Timer::SpawnOverdue(n) => self.spawn_overdue(n),
             Timer::StopReport(id, generation) => self.stop_report(id, generation),
             Timer::ShutdownReport => self.shutdown_report(),
             Timer::Tick(n) if n == self.ticks => self.tick(),
@@ -339,31 +342,16 @@ impl Coordinator {
         self.grant();
     }
 
-    fn spawn(&mut self, id: ProcId) {
-        let Some(p) = self.table.get_mut(id) else { return };
-        p.generation += 1;
-        p.signals.clear();
-        if p.runner.is_none() {
-            match Runner::start(p.plan.clone(), self.links.clone()) {
-                Ok(runner) => p.runner = Some(runner),
-                Err(_) => {
-                    // No thread to be had: the same limit that fork would meet.
-                    let error = format!(
-                        "Too many processes in process table to spawn '{}'",
-                        p.slot.config.name
-                    );
-                    let generation = p.generation;
-                    let _ = self.sender.send(Msg::SpawnFailed { id, generation, error });
-                    return;
-                }
-            }
+    /// A process's deadline has come.
+    fn process_due(&mut self, id: ProcId, stamp: u64) {
+        let Some(p) = self.table.get(id) else { return };
+        if p.stamp != stamp || p.armed.is_none() {
+            return;
         }
-        let generation = p.generation;
-        if let Some(runner) = &p.runner {
-            runner.order(Command::Start(generation));
+        if p.machine.state == State::Starting && self.spawning.hold(id, stamp) {
+            return;
         }
-        self.bus.started(id, &mut self.wishes);
-        self.grant();
+        self.step(id, Input::Due);
     }
 
     /// Sends a signal that is to end a process. Its zombie, if it is one, is still there, so the

@@ -281,14 +281,11 @@ impl Coordinator {
     }
 
     fn clear_main_log(&mut self, reply: Reply) {
-        let activity = self.activity.clone();
+        // As in the reference the line goes to the file that is about to be removed.
+        self.activity.info("reopening log file");
         let done = Box::new(move |cleared: bool| {
-            let result = if cleared {
-                activity.info("reopening log file");
-                Ok(Value::Bool(true))
-            } else {
-                Err(fault(faults::FAILED, None))
-            };
+            let result =
+                if cleared { Ok(Value::Bool(true)) } else { Err(fault(faults::FAILED, None)) };
             let _ = reply.try_send(result);
         });
         self.pump.send(PumpMsg::Clear { id: None, done });

@@ -15,6 +15,8 @@ pub enum Timer {
     StopReport(ProcId, u64),
     /// The shutdown tells whom it waits for.
     ShutdownReport,
+    /// A child takes too long to be made; counts only with the newest number.
+    SpawnOverdue(u64),
     /// TICK events; counts only with the newest number.
     Tick(u64),
 }

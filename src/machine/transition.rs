@@ -260,12 +260,7 @@ impl Step<'_> {
             return self.kill(self.policy.program.stopsignal, self.policy.program.stopasgroup);
         }
         let started = self.m.started.unwrap_or(self.now.mono);
-        let due = started.after_secs(self.policy.program.startsecs);
-        if due <= self.now.mono {
-            self.up();
-        } else {
-            self.m.due = Some(due);
-        }
+        self.m.due = Some(started.after_secs(self.policy.program.startsecs));
     }
 
     fn spawn_failed(&mut self, error: &str) {
@@ -544,8 +539,22 @@ mod tests {
     fn startsecs_zero_is_running_at_once() {
         let mut b = Bench::new(|p| p.startsecs = 0);
         b.at(0, Input::Start);
-        assert_eq!(states(&b.at(1, Input::Spawned(7))), [State::Running]);
+        b.at(1, Input::Spawned(7));
+        assert_eq!(b.due_in(), Some(0));
+        assert_eq!(states(&b.at(0, Input::Due)), [State::Running]);
         assert_eq!(b.due_in(), None);
+    }
+
+    #[test]
+    fn an_exit_that_overtakes_startsecs_zero_still_passes_through_running() {
+        let mut b = Bench::new(|p| {
+            p.startsecs = 0;
+            p.autorestart = Autorestart::Never;
+        });
+        b.at(0, Input::Start);
+        b.at(1, Input::Spawned(7));
+        let e = b.at(0, Input::Exited(ExitStatus::Code(0)));
+        assert_eq!(states(&e), [State::Running, State::Exited]);
     }
 
     #[test]
@@ -649,7 +658,7 @@ mod tests {
         b.at(0, Input::Start);
         b.at(0, Input::Spawned(7));
         b.at(0, Input::Stop);
-        assert_eq!(b.due_in(), Some(0));
+        assert_eq!(b.due_in(), Some(0), "the first SIGKILL");
         b.at(0, Input::Due);
         assert_eq!(b.due_in(), Some(1000));
     }
