@@ -12,8 +12,8 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use crate::activity::Activity;
 use crate::autolog;
 use crate::cli::{self, Parsed};
-use crate::config::load;
 use crate::config::model::{Address, Config, Group, GroupKind, Level, Note, Overrides, Server};
+use crate::config::{load, notes};
 use crate::coordinator::inbox::Msg;
 use crate::coordinator::published::{AutoLogs, Published};
 use crate::coordinator::{Coordinator, Ending, Loader, Parts};
@@ -55,7 +55,7 @@ pub fn main(args: Vec<std::ffi::OsString>) -> i32 {
     if wanted.check {
         return check_only(&program, &wanted.overrides);
     }
-    match run(wanted.overrides) {
+    match run(wanted.overrides, wanted.warnings) {
         Ok(()) => 0,
         Err(Refused(text)) => refuse(&program, &text),
     }
@@ -72,35 +72,36 @@ fn refuse(program: &str, text: &str) -> i32 {
     USAGE
 }
 
+/// `--check`: says what is wrong, and what is accepted but looks like a slip.
 fn check_only(program: &str, overrides: &Overrides) -> i32 {
-    match load::load(overrides) {
-        Ok(config) => {
-            for note in config.notes.iter().filter(|n| n.level >= Level::Warn) {
-                let _ = writeln!(std::io::stderr(), "{}: {}", note.level.tag(), note.text);
-            }
-            let processes: usize = config.groups.iter().map(|g| g.programs.len()).sum();
-            say(&format!(
-                "{}: fine, {} groups with {processes} processes",
-                config.file.display(),
-                config.groups.len()
-            ))
-        }
-        Err(e) => refuse(program, &e.to_string()),
+    let (config, hints) = match (load::load(overrides), load::hints(overrides)) {
+        (Ok(config), Ok(hints)) => (config, hints),
+        (Err(e), _) | (_, Err(e)) => return refuse(program, &e.to_string()),
+    };
+    let notes = config.notes.iter().filter(|n| n.level >= Level::Warn).map(|n| &n.text);
+    for text in notes.chain(&hints) {
+        let _ = writeln!(std::io::stderr(), "warning: {text}");
     }
+    let processes: usize = config.groups.iter().map(|g| g.programs.len()).sum();
+    say(&format!(
+        "{}: no errors, {} groups with {processes} processes",
+        config.file.display(),
+        config.groups.len()
+    ))
 }
 
-fn run(overrides: Overrides) -> Result<(), Refused> {
+fn run(overrides: Overrides, warnings: Vec<String>) -> Result<(), Refused> {
     fds::keep_stdio()?;
     daemon::close_inherited_on_exec()?;
+    if overrides.configuration.is_none() && nix::unistd::getuid().is_root() {
+        let _ = writeln!(std::io::stderr(), "{}", notes::SEARCHED_AS_ROOT);
+    }
     let mut config = Arc::new(load::load(&overrides)?);
     // Where the file was found counts for later readings too, whatever the folder then is.
-    let overrides = Overrides {
-        configuration: Some(config.file.to_string_lossy().into_owned()),
-        ..overrides
-    };
-    let loader: Loader =
-        Arc::new(move || load::reread(&overrides).map_err(|e| e.to_string()));
-    let process = Process { inbox: unbounded(), loader };
+    let overrides =
+        Overrides { configuration: Some(config.file.to_string_lossy().into_owned()), ..overrides };
+    let loader: Loader = Arc::new(move || load::reread(&overrides).map_err(|e| e.to_string()));
+    let process = Process { inbox: unbounded(), loader, warnings };
     let mut first_id = 0;
     let mut first = true;
     loop {
@@ -118,6 +119,8 @@ fn run(overrides: Overrides) -> Result<(), Refused> {
 struct Process {
     inbox: (Sender<Msg>, Receiver<Msg>),
     loader: Loader,
+    /// What the command line has to say in the activity log.
+    warnings: Vec<String>,
 }
 
 /// What is open before there are threads.
@@ -141,12 +144,16 @@ impl Process {
         first_id: u64,
     ) -> Result<(Ending, u64), Refused> {
         let d = &config.daemon;
-        let mut notes: Vec<Note> = Vec::new();
+        let mut notes: Vec<Note> = config.notes.clone();
         notes.extend(creds::apply_user(d.user.as_ref())?);
         if first {
             notes.extend(limits::raise(d.minfds, d.minprocs)?);
+            notes.extend(
+                self.warnings.iter().map(|text| Note { level: Level::Warn, text: text.clone() }),
+            );
         }
-        notes.extend(config.notes.iter().cloned());
+        // As in the reference: the gravest first, otherwise as they came up.
+        notes.sort_by_key(|note| std::cmp::Reverse(note.level));
 
         let pump = pump::open(PumpConfig {
             main_log: MainLog {
@@ -176,12 +183,7 @@ impl Process {
     }
 
     /// What can still be refused: AUTO logs, sockets, servers, the way to the background.
-    fn prepare(
-        &self,
-        config: &Config,
-        first: bool,
-        activity: &Activity,
-    ) -> Result<Ready, Refused> {
+    fn prepare(&self, config: &Config, first: bool, activity: &Activity) -> Result<Ready, Refused> {
         let d = &config.daemon;
         for note in autolog::clean(d) {
             activity.log(note.level, &note.text);
@@ -325,10 +327,8 @@ impl PidFile {
             }
             // A daemon without pid file is better than none, says the reference.
             Err(_) => {
-                activity.log(
-                    Level::Critical,
-                    &format!("could not write pidfile {}", path.display()),
-                );
+                activity
+                    .log(Level::Critical, &format!("could not write pidfile {}", path.display()));
                 PidFile(None)
             }
         }

@@ -5,9 +5,9 @@
 use super::error::ConfigError;
 use super::expand::{Names, Scope, expand};
 use super::ini::Section;
+use super::keys::supervisord as opt;
 use super::load::Mode;
 use super::model::{Daemon, Overrides, User};
-use super::keys::supervisord as opt;
 use super::paths;
 use super::section::{Fields, Source};
 use super::values::{self, ValueError};

@@ -145,9 +145,18 @@ impl<'a> Machine<'a> {
 
     /// Reads one format, the `%` already behind, and writes what it stands for.
     fn format(&mut self, out: &mut String) -> Result<(), ExpandError> {
-        if self.peek() == Some('(') {
-            self.at += 1;
-            self.name()?;
+        match self.peek() {
+            // Only right behind the other: `%5%` is an error.
+            Some('%') => {
+                self.at += 1;
+                out.push('%');
+                return Ok(());
+            }
+            Some('(') => {
+                self.at += 1;
+                self.name()?;
+            }
+            _ => {}
         }
         let mut spec = Spec::default();
         while let Some(c) = self.peek() {
@@ -177,10 +186,6 @@ impl<'a> Machine<'a> {
         }
         match self.next() {
             None => self.error("the format is incomplete"),
-            Some('%') => {
-                out.push('%');
-                Ok(())
-            }
             Some(conversion) => self.convert(conversion, &spec, out),
         }
     }

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::error::{ConfigError, Problem};
 use super::ini::Section;
+use super::keys::{eventlistener, fcgi, group, program};
 use super::model::{
     DEFAULT_RESULT_HANDLER, FcgiAddress, FcgiSocket, Group, GroupKind, ListenerPool, Note, Program,
 };
-use super::keys::{eventlistener, fcgi, group, program};
 use super::paths;
 use super::programs::processes;
 use super::section::{Fields, Source};

@@ -65,6 +65,8 @@ options! {
         PORT "port", "the port to listen on, or host:port, or *:port";
         USERNAME "username", "the user name to ask for";
         PASSWORD "password", "the password to ask for, plain or {SHA} and its SHA-1 sum";
+        GET_ACTIONS "get_actions" = "false", "whether links of the web page may start and stop programs";
+        ALLOWED_HOSTS "allowed_hosts" = "", "further names that browsers may use for this server, with commas between";
     }
     /// `[supervisorctl]`.
     supervisorctl {

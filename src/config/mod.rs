@@ -14,16 +14,18 @@ pub mod ini;
 pub mod keys;
 pub mod load;
 pub mod model;
-pub mod options;
-pub mod sample;
 pub mod notes;
+pub mod options;
 mod paths;
 mod programs;
 pub mod pytext;
+pub mod sample;
 mod section;
 mod servers;
 mod shlex;
 mod signals;
+#[cfg(test)]
+mod testing;
 pub mod values;
 mod wildcard;
 

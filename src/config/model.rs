@@ -127,6 +127,17 @@ pub struct Server {
     pub username: Option<String>,
     /// Password, plain or `{SHA}` and 40 hexadecimal digits.
     pub password: Option<String>,
+    /// What browsers may do.
+    pub web: WebAccess,
+}
+
+/// What browsers may do on a TCP server. Keys of our own, off by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WebAccess {
+    /// `get_actions=`: links of the status page act at once, not after a form.
+    pub get_actions: bool,
+    /// `allowed_hosts=`: further names of the server, each with a port or without; `*` for any.
+    pub allowed_hosts: Vec<String>,
 }
 
 /// Where a control server listens.

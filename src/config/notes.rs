@@ -54,6 +54,7 @@ mod tests {
             address: Address::Inet { host: String::new(), port: 9001 },
             username: None,
             password: None,
+            web: crate::config::model::WebAccess::default(),
         };
         let text = without_password(&server).unwrap().text;
         assert!(text.starts_with("Server 'inet_http_server' running without"), "{text}");

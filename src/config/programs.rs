@@ -8,8 +8,8 @@
 
 use super::error::{ConfigError, Problem};
 use super::ini::Section;
-use super::model::{Level, LogTarget, Note, Output, Program};
 use super::keys::{Opt, program as opt};
+use super::model::{Level, LogTarget, Note, Output, Program};
 use super::pytext::strip;
 use super::section::{Fields, Source};
 use super::servers::after_colon;

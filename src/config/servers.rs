@@ -4,8 +4,8 @@
 
 use super::error::{ConfigError, Problem};
 use super::ini::Section;
-use super::model::{Address, RpcInterface, Server};
 use super::keys::{Opt, inet_http_server, rpcinterface, unix_http_server};
+use super::model::{Address, RpcInterface, Server, WebAccess};
 use super::paths;
 use super::pytext::strip;
 use super::section::{Fields, Source};
@@ -28,14 +28,20 @@ pub fn servers(source: &Source<'_>) -> Result<Vec<Server>, ConfigError> {
             credentials(&fields, &inet_http_server::USERNAME, &inet_http_server::PASSWORD)?;
         let (host, port) = fields.need(&inet_http_server::PORT, values::inet_address)?;
         let address = Address::Inet { host, port };
-        found.push(Server { section: section.name.clone(), address, username, password });
+        let web = WebAccess {
+            get_actions: fields.need(&inet_http_server::GET_ACTIONS, values::boolean)?,
+            allowed_hosts: fields
+                .need(&inet_http_server::ALLOWED_HOSTS, |t| Ok(values::list(t)))?,
+        };
+        found.push(Server { section: section.name.clone(), address, username, password, web });
     }
     for section in source.prefixed("unix_http_server") {
         let fields = source.bare(section);
         let (username, password) =
             credentials(&fields, &unix_http_server::USERNAME, &unix_http_server::PASSWORD)?;
         let address = unix(source, section, &fields)?;
-        found.push(Server { section: section.name.clone(), address, username, password });
+        let web = WebAccess::default();
+        found.push(Server { section: section.name.clone(), address, username, password, web });
     }
     Ok(found)
 }

@@ -328,7 +328,7 @@ pub fn is_url(text: &str) -> bool {
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
     // What counts behind it is a host or a path; a query or a fragment alone does not.
     let rest = rest.strip_prefix("//").unwrap_or(rest);
-    scheme_ok && !rest.is_empty() && !rest.starts_with(['?', '#', ';'])
+    scheme_ok && !rest.is_empty() && !rest.starts_with(['?', '#'])
 }
 
 #[cfg(test)]

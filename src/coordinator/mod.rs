@@ -32,9 +32,9 @@ use crate::events::{Bus, Effects, Event, EventType, PoolEffect, StateChange, Tic
 use crate::machine::transition::describe;
 use crate::machine::{Effect, Input, Now, Policy, State};
 use crate::pump::{Credits, PumpHandle, PumpMsg};
+use crate::runner::Command;
 use crate::runner::plan::Surroundings;
 use crate::runner::thread::Links;
-use crate::runner::Command;
 use crate::sys::clock::{self, Mono};
 use crate::sys::{pidfd, signals};
 
@@ -349,7 +349,7 @@ impl Coordinator {
             return;
         }
         if p.machine.state == State::Starting && self.spawning.hold(id, stamp) {
-            return;
+            return self.hurry();
         }
         self.step(id, Input::Due);
     }
@@ -412,10 +412,8 @@ impl Coordinator {
                 Ok(())
             }
             Err(e) => {
-                let text = format!(
-                    "unknown problem sending sig {} ({pid}):{e}",
-                    signals::name(signal)
-                );
+                let text =
+                    format!("unknown problem sending sig {} ({pid}):{e}", signals::name(signal));
                 self.activity.log(Level::Critical, &text);
                 Err(text)
             }
@@ -498,9 +496,10 @@ impl Coordinator {
     fn autostart_group(&mut self, name: &str) {
         let Some(group) = self.table.group(name) else { return };
         for id in group.members.clone() {
-            let wanted = self.table.get(id).is_some_and(|p| {
-                p.slot.config.autostart && p.machine.started.is_none()
-            });
+            let wanted = self
+                .table
+                .get(id)
+                .is_some_and(|p| p.slot.config.autostart && p.machine.started.is_none());
             if wanted && matches!(self.phase, Phase::Running) {
                 self.step(id, Input::Start);
             }
@@ -523,18 +522,14 @@ impl Coordinator {
 
     fn stop_report(&mut self, id: ProcId, generation: u64) {
         let Some(p) = self.table.get_mut(id) else { return };
-        if p.generation != generation
-            || p.machine.state != State::Stopping
-            || p.waiters.is_empty()
+        if p.generation != generation || p.machine.state != State::Stopping || p.waiters.is_empty()
         {
             p.reporting = false;
             return;
         }
         self.activity.info(&format!("waiting for {} to stop", p.slot.config.name));
-        self.timers.set(
-            Mono::now().after(Duration::from_secs(2)),
-            Timer::StopReport(id, generation),
-        );
+        self.timers
+            .set(Mono::now().after(Duration::from_secs(2)), Timer::StopReport(id, generation));
     }
 
     /// Makes a mood known.

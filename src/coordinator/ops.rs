@@ -248,9 +248,8 @@ impl Coordinator {
             }
             _ => self.send_signal(id, signal),
         };
-        let result = result
-            .map(|()| Value::Bool(true))
-            .map_err(|text| fault(faults::FAILED, Some(&text)));
+        let result =
+            result.map(|()| Value::Bool(true)).map_err(|text| fault(faults::FAILED, Some(&text)));
         self.give(call, id, result);
     }
 
@@ -302,11 +301,8 @@ impl Coordinator {
     }
 
     pub(super) fn cleared(&mut self, id: ProcId, call: CallId, name: &str, cleared: bool) {
-        let result = if cleared {
-            Ok(Value::Bool(true))
-        } else {
-            Err(fault(faults::FAILED, Some(name)))
-        };
+        let result =
+            if cleared { Ok(Value::Bool(true)) } else { Err(fault(faults::FAILED, Some(name))) };
         self.give(call, id, result);
         self.finish(call);
     }
@@ -314,18 +310,13 @@ impl Coordinator {
     // ------------------------------------------------------------------ groups
 
     fn adopt(&mut self, config: Arc<Config>) -> Value {
-        let active: Vec<Arc<Group>> =
-            self.table.groups.iter().map(|g| g.config.clone()).collect();
+        let active: Vec<Arc<Group>> = self.table.groups.iter().map(|g| g.config.clone()).collect();
         let (added, changed, removed) = diff::diff(&active, &config.groups);
         self.published.set_config(config);
         let list = |names: Vec<String>| {
             Value::Array(names.into_iter().map(Value::Str).collect::<Vec<_>>())
         };
-        Value::Array(vec![Value::Array(vec![
-            list(added),
-            list(changed),
-            list(removed),
-        ])])
+        Value::Array(vec![Value::Array(vec![list(added), list(changed), list(removed)])])
     }
 
     fn add_group_by_call(
@@ -343,11 +334,7 @@ impl Coordinator {
     }
 
     /// Adds a group without starting anything.
-    pub fn add_group(
-        &mut self,
-        group: Arc<Group>,
-        logs: Vec<AutoLogs>,
-    ) {
+    pub fn add_group(&mut self, group: Arc<Group>, logs: Vec<AutoLogs>) {
         let name = group.name.clone();
         let members = self.table.add(group.clone(), logs, &self.surroundings, &self.activity);
         if let GroupKind::Listeners(pool) = &group.kind {

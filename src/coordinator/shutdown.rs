@@ -51,15 +51,14 @@ impl Coordinator {
             }
             libc::SIGUSR2 => {
                 self.activity.info(&format!("received {name} indicating log reopen request"));
+                self.activity.info("supervisord logreopen");
                 self.pump.send(PumpMsg::Reopen);
             }
             libc::SIGCHLD => {
                 self.activity
                     .log(Level::Debug, &format!("received {name} indicating a child quit"));
             }
-            _ => self
-                .activity
-                .log(Level::Blather, &format!("received {name} indicating nothing")),
+            _ => self.activity.log(Level::Blather, &format!("received {name} indicating nothing")),
         }
     }
 
@@ -132,9 +131,10 @@ impl Coordinator {
         loop {
             let Phase::Stopping { groups, .. } = &mut self.phase else { return None };
             let Some(current) = groups.last().cloned() else { break };
-            let busy = self.table.group(&current).is_some_and(|g| {
-                self.table.unstopped(g).next().is_some()
-            });
+            let busy = self
+                .table
+                .group(&current)
+                .is_some_and(|g| self.table.unstopped(g).next().is_some());
             if busy {
                 return None;
             }

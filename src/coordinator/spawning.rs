@@ -30,7 +30,7 @@ pub struct Spawning {
 impl Spawning {
     /// Keeps a `startsecs` deadline back while children are still to be made; says whether it did.
     pub fn hold(&mut self, id: ProcId, stamp: u64) -> bool {
-        if self.queue.is_empty() {
+        if self.queue.is_empty() && self.under_way.is_none() {
             return false;
         }
         self.held.push((id, stamp));
@@ -46,9 +46,7 @@ impl Coordinator {
         p.signals.clear();
         self.spawning.queue.push_back((id, p.generation));
         if self.spawning.under_way.is_some() && self.spawning.queue.len() == 1 {
-            // The first to wait for it: from now on it may be too slow.
-            let timer = Timer::SpawnOverdue(self.spawning.number);
-            self.timers.set(Mono::now().after(PATIENCE), timer);
+            self.hurry();
         }
         self.bus.started(id, &mut self.wishes);
         self.grant();
@@ -70,6 +68,12 @@ impl Coordinator {
         }
     }
 
+    /// Somebody waits for the child that is under way: from now on it may be too slow.
+    pub(super) fn hurry(&mut self) {
+        let timer = Timer::SpawnOverdue(self.spawning.number);
+        self.timers.set(Mono::now().after(PATIENCE), timer);
+    }
+
     fn spawn_next(&mut self) {
         while self.spawning.under_way.is_none() {
             let Some((id, generation)) = self.spawning.queue.pop_front() else { break };
@@ -80,13 +84,15 @@ impl Coordinator {
             self.spawning.number += 1;
             // Nobody to hold up, no deadline: an idle daemon is not woken for nothing.
             if !self.spawning.queue.is_empty() {
-                let timer = Timer::SpawnOverdue(self.spawning.number);
-                self.timers.set(Mono::now().after(PATIENCE), timer);
+                self.hurry();
             }
         }
-        if self.spawning.queue.is_empty() {
+        if self.spawning.queue.is_empty() && self.spawning.under_way.is_none() {
             for (id, stamp) in std::mem::take(&mut self.spawning.held) {
-                self.timers.set(Mono::now(), Timer::Process(id, stamp));
+                // With its own time, so that they come in the order in which they were due.
+                if let Some(at) = self.table.get(id).and_then(|p| p.armed) {
+                    self.timers.set(at, Timer::Process(id, stamp));
+                }
             }
         }
     }

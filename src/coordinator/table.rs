@@ -105,8 +105,7 @@ impl Table {
             let id = ProcId(self.next);
             self.next += 1;
             let auto = logs.next().unwrap_or_default();
-            let slot =
-                Arc::new(ProcSlot::new(id, config.name.clone(), program.clone(), auto));
+            let slot = Arc::new(ProcSlot::new(id, config.name.clone(), program.clone(), auto));
             let plan = Plan::new(&slot, listener, socket.clone(), surroundings.clone());
             self.procs.insert(
                 id,
@@ -180,8 +179,7 @@ impl Table {
             })
             .collect();
         views.sort_by_key(|v| v.config.priority);
-        let by_name =
-            views.iter().enumerate().map(|(i, v)| (v.config.name.clone(), i)).collect();
+        let by_name = views.iter().enumerate().map(|(i, v)| (v.config.name.clone(), i)).collect();
         Structure { groups: views, by_name }
     }
 }

@@ -3,12 +3,12 @@
 //! Thread: the caller's, which polls [`Follower`] as a descriptor and calls [`Follower::advance`] when
 //! there is something to read. Owns: its connection. Touches: the network.
 
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::error::CtlError;
 use super::http::{Body, parse_head};
-use super::pytext::repr_bytes;
 use super::target::{Endpoint, Target};
 use super::transport::{Stream, authorization, connect};
 
@@ -184,6 +184,33 @@ fn undecodable(bytes: &[u8]) -> String {
     format!("Undecodable: {}", repr_bytes(bytes))
 }
 
+/// Bytes as Python's `repr` shows them (`b'\xff\n'`).
+fn repr_bytes(bytes: &[u8]) -> String {
+    let double = bytes.contains(&b'\'') && !bytes.contains(&b'"');
+    let quote = if double { '"' } else { '\'' };
+    let mut out = String::with_capacity(bytes.len() + 3);
+    out.push('b');
+    out.push(quote);
+    for &b in bytes {
+        match b {
+            b'\\' => out.push_str("\\\\"),
+            b'\n' => out.push_str("\\n"),
+            b'\r' => out.push_str("\\r"),
+            b'\t' => out.push_str("\\t"),
+            b if char::from(b) == quote => {
+                out.push('\\');
+                out.push(quote);
+            }
+            0x20..=0x7e => out.push(char::from(b)),
+            _ => {
+                let _ = write!(out, "\\x{b:02x}");
+            }
+        }
+    }
+    out.push(quote);
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::TcpListener;
@@ -244,6 +271,13 @@ mod tests {
         decoder.push(b"caf\xc3", &mut out);
         decoder.push(b"\xa9!", &mut out);
         assert_eq!((out.as_str(), decoder.finish().as_str()), ("café!", ""));
+    }
+
+    #[test]
+    fn bytes_are_quoted_as_python_does() {
+        assert_eq!(repr_bytes(b"\xff\n\\"), "b'\\xff\\n\\\\'");
+        assert_eq!(repr_bytes(b"it's"), "b\"it's\"");
+        assert_eq!(repr_bytes(b"'\""), "b'\\'\"'");
     }
 
     #[test]

@@ -12,7 +12,6 @@
 pub mod app;
 pub mod commands;
 pub mod complete;
-pub mod conf;
 pub mod dispatch;
 pub mod error;
 pub mod exit;
@@ -24,7 +23,6 @@ pub mod json;
 pub mod names;
 pub mod options;
 pub mod output;
-pub mod pytext;
 pub mod render;
 pub mod session;
 pub mod shell;

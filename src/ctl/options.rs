@@ -3,19 +3,18 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 
-use super::pytext::repr;
 use super::target::is_url;
+use crate::config::pytext::repr;
 
 /// What was asked for on the command line.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
     /// `-c`
-    pub configuration: Option<PathBuf>,
+    pub configuration: Option<String>,
     /// `-s`
     pub serverurl: Option<String>,
     /// `-u`
@@ -58,32 +57,30 @@ pub fn command() -> Command {
     };
     Command::new("supervisorctl")
         .about("Controls the processes of a running supervisord.")
+        .override_usage("supervisorctl [OPTIONS] [ACTION [ARGUMENT]...]")
         .after_help(
-            "Without an action a shell is started that reads actions line by line. The action \
-             \"help\" lists all of them, \"help ACTION\" tells about one.\n\nWithout -c the first of \
-             these files that exists is read: ../etc/supervisord.conf and ../supervisord.conf \
-             (from the program's folder), supervisord.conf, etc/supervisord.conf, \
-             /etc/supervisord.conf, /etc/supervisor/supervisord.conf.",
+            "Without an action a shell is started that reads actions line by line. The action\n\
+             \"help\" lists all of them, \"help ACTION\" tells about one.\n\n\
+             Without -c the first of these files that exists is read:\n  \
+             ../etc/supervisord.conf and ../supervisord.conf, from the program's folder,\n  \
+             supervisord.conf, etc/supervisord.conf, from the current one,\n  \
+             /etc/supervisord.conf, /etc/supervisor/supervisord.conf",
         )
         .disable_help_flag(true)
         .disable_version_flag(true)
         .infer_long_args(true)
-        .arg(
-            text("configuration", 'c', "FILE", "Configuration file whose [supervisorctl] counts")
-                .value_parser(clap::value_parser!(PathBuf)),
-        )
-        .arg(
-            flag("help", 'h', "Print this help")
-                .short_alias('?')
-                .overrides_with("help"),
-        )
+        .arg(text("configuration", 'c', "FILE", "Configuration file whose [supervisorctl] counts"))
+        .arg(flag("help", 'h', "Print this help").short_alias('?').overrides_with("help"))
         .arg(flag("interactive", 'i', "Ask before drastic actions, and for passwords"))
-        .arg(text("serverurl", 's', "URL", "Where supervisord listens: http://host:port or unix:///path"))
+        .arg(text(
+            "serverurl",
+            's',
+            "URL",
+            "Where supervisord listens: http://host:port or unix:///path",
+        ))
         .arg(text("username", 'u', "NAME", "User name to log in with"))
         .arg(text("password", 'p', "PASSWORD", "Password to log in with"))
-        .arg(
-            text("history_file", 'r', "FILE", "Keep the shell's history in this file"),
-        )
+        .arg(text("history_file", 'r', "FILE", "Keep the shell's history in this file"))
         .arg(flag("quiet", 'q', "Print no lines that only report success"))
         .arg(
             Arg::new("action")
@@ -103,7 +100,7 @@ pub fn parse(args: Vec<OsString>) -> Parsed {
         Err(error) => return Parsed::Wrong(message(&error)),
     };
     if matches.get_flag("help") {
-        return Parsed::Help(command.render_long_help().to_string());
+        return Parsed::Help(command.render_help().to_string());
     }
     let options = typed(&matches);
     match options.serverurl.as_deref().filter(|url| !is_url(url)) {
@@ -150,7 +147,7 @@ fn typed(matches: &ArgMatches) -> Options {
     let text = |name| matches.get_one::<String>(name).cloned();
     let words = matches.get_many::<OsString>("action").into_iter().flatten();
     Options {
-        configuration: matches.get_one::<PathBuf>("configuration").cloned(),
+        configuration: text("configuration"),
         serverurl: text("serverurl"),
         username: text("username"),
         password: text("password"),
@@ -229,7 +226,7 @@ mod tests {
 
     #[test]
     fn long_options_may_be_abbreviated() {
-        assert_eq!(run(&["--conf", "f"]).configuration, Some("f".into()));
+        assert_eq!(run(&["--conf", "f"]).configuration.as_deref(), Some("f"));
         assert_eq!(run(&["--server", "http://x"]).serverurl.as_deref(), Some("http://x"));
         assert!(run(&["--inter"]).interactive);
         assert_eq!(run(&["--hist", "h"]).history_file.as_deref(), Some("h"));

@@ -88,8 +88,9 @@ impl Endpoint {
             "" => 80,
             text => text.parse().map_err(|_| bad("the port must be 0 to 65535"))?,
         };
-        // An empty host is the loopback for Python's resolver.
-        let host = if host.is_empty() { "localhost" } else { host };
+        if host.is_empty() {
+            return Err(bad("it names no host"));
+        }
         Ok(Endpoint::Tcp { host: host.to_owned(), port })
     }
 
@@ -139,7 +140,6 @@ mod tests {
         assert_eq!(tcp("http://h"), ("h".into(), 80));
         assert_eq!(tcp("http://u:p@h:1/x?y"), ("h".into(), 1));
         assert_eq!(tcp("http://[::1]:9001/"), ("::1".into(), 9001));
-        assert_eq!(tcp("http://"), ("localhost".into(), 80));
         assert_eq!(Endpoint::parse("unix:///a/b").unwrap(), Endpoint::Unix("/a/b".into()));
     }
 
@@ -147,6 +147,7 @@ mod tests {
     fn other_schemes_and_bad_ports_are_refused() {
         assert!(matches!(Endpoint::parse("ftp://x/"), Err(CtlError::Scheme(_))));
         assert!(matches!(Endpoint::parse("http://x:99999"), Err(CtlError::Url { .. })));
+        assert!(matches!(Endpoint::parse("http://"), Err(CtlError::Url { .. })));
         assert!(matches!(Endpoint::parse("http://[::1"), Err(CtlError::Url { .. })));
     }
 

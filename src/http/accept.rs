@@ -22,6 +22,8 @@ use crate::sys::clock::{self, Mono};
 
 /// Pause after an error that only time can mend: no descriptors, no memory.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Such errors are logged no more often than this.
+const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Pause before a socket file that has been removed comes back, lest two that remove each other's
 /// keep the machine busy.
 const COMEBACK: Duration = Duration::from_secs(1);
@@ -32,8 +34,8 @@ pub(super) struct Door {
     ctx: Arc<Context>,
     /// Tells of changes in the socket file's folder.
     watch: Option<Inotify>,
-    /// The trouble that was logged last, until an accept succeeds again.
-    trouble: Option<i32>,
+    /// When trouble with accepting was logged last.
+    trouble: Option<Mono>,
     /// It was logged that another file has the socket's name.
     displaced: bool,
 }
@@ -90,7 +92,6 @@ impl Door {
         };
         match accepted {
             Ok((fd, peer)) => {
-                self.trouble = None;
                 self.admit(Socket::new(fd), peer);
             }
             Err(e) => self.endure(&e),
@@ -98,18 +99,20 @@ impl Door {
     }
 
     fn endure(&mut self, e: &std::io::Error) {
-        let number = e.raw_os_error().unwrap_or(0);
-        match number {
-            // taken by nobody, or given up by the client before we came: try the next
-            libc::EAGAIN | libc::EINTR | libc::ECONNABORTED | libc::EPROTO => return,
-            _ if self.trouble == Some(number) => {}
-            _ => {
-                let name = &self.bound.server.section;
-                let text = format!("cannot accept connections of [{name}] for now: {e}");
-                self.ctx.backend.log(Level::Warn, &text);
-                self.trouble = Some(number);
-            }
+        // taken by nobody, or given up by the client before we came: try the next
+        let passing = [libc::EAGAIN, libc::EINTR, libc::ECONNABORTED, libc::EPROTO];
+        if e.raw_os_error().is_some_and(|n| passing.contains(&n)) {
+            return;
         }
+        let now = Mono::now();
+        if self.trouble.is_none_or(|told| now.since(told) >= TELL_AGAIN) {
+            let name = &self.bound.server.section;
+            let text = format!("cannot accept all connections of [{name}]: {e}");
+            self.ctx.backend.log(Level::Warn, &text);
+            self.trouble = Some(now);
+        }
+        // idle clients can come back, those that wait cannot get in
+        self.ctx.crowd.evict();
         self.pause(PAUSE);
     }
 

@@ -98,6 +98,7 @@ mod tests {
             address: model::Address::Unix { path: PathBuf::new(), mode: 0o700, owner: None },
             username: Some(user.into()),
             password: password.map(str::to_owned),
+            web: model::WebAccess::default(),
         })
     }
     fn basic(scheme: &str, pair: &str) -> String {

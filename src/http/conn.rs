@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::auth::{self, Credentials};
 use super::body::{BadChunk, Decoder};
@@ -29,6 +30,8 @@ pub(super) struct Context {
     pub credentials: Option<Credentials>,
     pub guard: Guard,
     pub crowd: Arc<Crowd>,
+    /// A refusal by the guard has been logged.
+    pub refusal_told: AtomicBool,
 }
 
 /// Why a request is not served.
@@ -105,8 +108,9 @@ impl Conn {
         {
             return self.dismiss(&request, &auth::unauthorized());
         }
-        if !self.ctx.guard.admits(&request) {
-            return self.dismiss(&request, &Response::error(403));
+        if let Some(refusal) = self.ctx.guard.refusal(&request) {
+            self.tell_of_refusal(&request);
+            return self.dismiss(&request, &refusal);
         }
         let wants_length = request.method == "POST" && route::is_rpc(&request);
         if wants_length && request.framing == Framing::None {
@@ -129,12 +133,15 @@ impl Conn {
     /// A panic behind a request costs that request only.
     fn answer(&self, request: &Request) -> Answer {
         let backend = self.ctx.backend.as_ref();
+        let page = || self.ctx.guard.seen(request);
         // whatever the backend may have left half done is its own; here nothing is shared
-        catch_unwind(AssertUnwindSafe(|| route::answer(request, backend))).unwrap_or_else(|_| {
-            let text = format!("Server Error: request \"{}\" met a panic", request.line());
-            backend.log(Level::Error, &text);
-            Answer::Page(Response::error(500))
-        })
+        catch_unwind(AssertUnwindSafe(|| route::answer(request, page, backend))).unwrap_or_else(
+            |_| {
+                let text = format!("Server Error: request \"{}\" met a panic", request.line());
+                backend.log(Level::Error, &text);
+                Answer::Page(Response::error(500))
+            },
+        )
     }
 
     /// Sends an answer and decides about the connection.
@@ -157,6 +164,22 @@ impl Conn {
             () if head_only && with_body => Ok(Then::Linger { discard: false }),
             () => Ok(Then::Again),
         }
+    }
+
+    /// Says why pages are refused, once: it may be a proxy's or a container's name for us, and the
+    /// administrator would search long; a hostile site shall not fill the log.
+    fn tell_of_refusal(&self, request: &Request) {
+        if self.ctx.refusal_told.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let header = |name| request.header(name).unwrap_or("-").escape_debug().to_string();
+        let text = format!(
+            "an HTTP request with Host {} and Origin {} was refused: browsers are served under names \
+             of this machine, and under others only with a password",
+            header("host"),
+            header("origin")
+        );
+        self.ctx.backend.log(Level::Warn, &text);
     }
 
     /// Answers someone who may not go on. The reference announces the close and leaves it to the

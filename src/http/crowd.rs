@@ -32,6 +32,22 @@ struct Seats {
     taken: HashMap<u64, Arc<Seat>>,
 }
 
+impl Seats {
+    fn evict(&mut self) -> bool {
+        let since = |s: &Seat| s.idle_since.load(Ordering::Relaxed);
+        let idle = self.taken.iter().filter(|(_, s)| since(s) != 0);
+        let Some(oldest) = idle.min_by_key(|(_, s)| since(s)).map(|(n, _)| *n) else {
+            return false;
+        };
+        // gone from the map at once, so that the next newcomer finds another; its thread ends on
+        // its own
+        if let Some(seat) = self.taken.remove(&oldest) {
+            seat.socket.cut();
+        }
+        true
+    }
+}
+
 /// All connections of a listener.
 #[derive(Default)]
 pub(super) struct Crowd {
@@ -57,19 +73,8 @@ impl Crowd {
     /// longest is cut; none when all are busy.
     pub fn enter(self: &Arc<Self>, socket: Arc<Socket>, most: usize) -> Option<Ticket> {
         let mut seats = self.lock();
-        if seats.taken.len() >= most {
-            let idle = |s: &Seat| s.idle_since.load(Ordering::Relaxed);
-            let oldest = seats
-                .taken
-                .iter()
-                .filter(|(_, s)| idle(s) != 0)
-                .min_by_key(|(_, s)| idle(s))
-                .map(|(n, _)| *n)?;
-            // gone from the map at once, so that the next newcomer finds another; the thread of
-            // this one ends on its own
-            if let Some(seat) = seats.taken.remove(&oldest) {
-                seat.socket.cut();
-            }
+        if seats.taken.len() >= most && !seats.evict() {
+            return None;
         }
         let number = seats.next;
         seats.next += 1;
@@ -78,10 +83,22 @@ impl Crowd {
         Some(Ticket { crowd: Arc::clone(self), number, seat })
     }
 
+    /// Cuts the connection that has been idle longest, to have its descriptor; false when none is.
+    pub fn evict(&self) -> bool {
+        self.lock().evict()
+    }
+
     /// How many connections there are.
     #[cfg(test)]
     pub fn count(&self) -> usize {
         self.lock().taken.len()
+    }
+
+    /// How many of them are idle.
+    #[cfg(test)]
+    pub fn count_idle(&self) -> usize {
+        let idle = |s: &&Arc<Seat>| s.idle_since.load(Ordering::Relaxed) != 0;
+        self.lock().taken.values().filter(idle).count()
     }
 
     /// Waits until all have left, no longer than until `deadline`.

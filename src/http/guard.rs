@@ -1,126 +1,66 @@
-//! Keeps web sites that a user of this machine visits away from the server on TCP. Pure.
-//!
-//! A browser can be made to post to any address, and by DNS rebinding to read the answers too. So a
-//! POST from a foreign origin is refused, and without a password browsers must name a host that can
-//! only be us. Clients that are no browsers send no `Origin` and use `/RPC2` under any name. The Unix
-//! socket is out of a browser's reach: there everything goes (exporters send `Host: unix`).
+//! Requests as the pages' rules of safety see them, with what this server allows.
 
-use std::net::IpAddr;
-
+use super::auth::Credentials;
+use super::page::{self, PageRequest, PageResponse, Purpose, Via};
 use super::request::{Peer, Request};
+use super::response::Response;
+use crate::config::model::{Address, Server, WebAccess};
 
-/// What a server on TCP knows about itself.
+/// What a server allows browsers.
 #[derive(Debug, Clone)]
 pub(super) struct Guard {
-    /// Host names, in lower case, that can only mean this server.
-    pub names: Vec<String>,
-    /// A password is asked for: a site cannot know it, and browsers do not send it under another name.
-    pub password: bool,
+    bound: String,
+    has_password: bool,
+    web: WebAccess,
 }
 
 impl Guard {
-    /// Whether the request may go on.
-    pub fn admits(&self, request: &Request) -> bool {
-        if request.peer == Peer::Unix {
-            return true;
-        }
-        let host = request.header("host").map(str::to_ascii_lowercase);
-        let origin = request.header("origin");
-        if request.method == "POST" && origin.is_some_and(|o| !same_site(o, host.as_deref())) {
-            return false;
-        }
-        let needs_name = origin.is_some() || !request.path.starts_with("/RPC2");
-        // no Host at all: HTTP/1.0 or a hand-made request, never a browser
-        self.password || !needs_name || host.is_none_or(|h| self.knows(&h))
+    /// For a server.
+    pub fn of(server: &Server) -> Guard {
+        let bound = match &server.address {
+            Address::Inet { host, .. } => host.clone(),
+            Address::Unix { .. } => String::new(),
+        };
+        let has_password = Credentials::of(server).is_some();
+        Guard { bound, has_password, web: server.web.clone() }
     }
 
-    fn knows(&self, host: &str) -> bool {
-        let name = without_port(host);
-        // a site can make its own name lead here, but not a bare address
-        name == "localhost"
-            || name.ends_with(".localhost")
-            || name.trim_matches(['[', ']']).parse::<IpAddr>().is_ok()
-            || self.names.iter().any(|n| n == name)
+    /// The request as the pages take it.
+    pub fn seen<'a>(&'a self, request: &'a Request) -> PageRequest<'a> {
+        let via = match request.peer {
+            Peer::Unix => Via::Unix,
+            Peer::Inet(_) => Via::Tcp {
+                bound: &self.bound,
+                has_password: self.has_password,
+                get_actions: self.web.get_actions,
+                allowed_hosts: &self.web.allowed_hosts,
+            },
+        };
+        PageRequest {
+            method: &request.method,
+            path: &request.path,
+            query: &request.query,
+            body: &request.body,
+            host: request.header("host"),
+            origin: request.header("origin"),
+            referer: request.header("referer"),
+            via,
+        }
+    }
+
+    /// The answer to a request that may not go on; its body need not have been read.
+    pub fn refusal(&self, request: &Request) -> Option<Response> {
+        page::refusal(&self.seen(request), Purpose::of(&request.path)).map(Response::from)
     }
 }
 
-/// Whether an origin such as `http://host:port` is the server that `Host` names.
-fn same_site(origin: &str, host: Option<&str>) -> bool {
-    let origin = origin.to_ascii_lowercase();
-    match (origin.split_once("://"), host) {
-        (Some((scheme, site)), Some(host)) => {
-            let port = if scheme == "https" { ":443" } else { ":80" };
-            site.trim_end_matches(port) == host.trim_end_matches(port)
+impl From<PageResponse> for Response {
+    fn from(page: PageResponse) -> Response {
+        let mut response = Response { status: page.status, headers: Vec::new(), body: page.body }
+            .with("Content-Type", page.content_type);
+        for (name, value) in page.headers {
+            response = response.with(name, value);
         }
-        _ => false,
-    }
-}
-
-fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) && !name.is_empty() => name,
-        _ => host,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::http::head::parse;
-    use crate::http::limits::Limits;
-
-    fn admits(password: bool, peer: Peer, head: &str) -> bool {
-        let guard = Guard { names: vec!["box.example".into()], password };
-        let text = format!("{head}\r\n");
-        guard.admits(&parse(text.as_bytes(), peer, &Limits::default()).unwrap())
-    }
-    fn inet() -> Peer {
-        Peer::Inet("127.0.0.1:1".parse().unwrap())
-    }
-
-    #[test]
-    fn pages_without_a_password_need_a_known_host() {
-        for (host, fine) in [
-            ("localhost", true),
-            ("LOCALHOST:9001", true),
-            ("127.0.0.1:9001", true),
-            ("10.1.2.3", true),
-            ("[::1]:9001", true),
-            ("Box.Example:9001", true),
-            ("evil.example", false),
-            ("127.0.0.1.evil.example", false),
-            ("", false),
-        ] {
-            let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\n");
-            assert_eq!(admits(false, inet(), &head), fine, "{host}");
-            assert!(admits(true, inet(), &head));
-            assert!(admits(false, Peer::Unix, &head));
-        }
-        assert!(admits(false, inet(), "GET / HTTP/1.1\r\n"));
-    }
-
-    #[test]
-    fn rpc_clients_that_are_no_browsers_use_any_host() {
-        assert!(admits(false, inet(), "POST /RPC2 HTTP/1.1\r\nHost: anything\r\n"));
-        let browser =
-            "POST /RPC2 HTTP/1.1\r\nHost: evil.example\r\nOrigin: http://evil.example\r\n";
-        assert!(!admits(false, inet(), browser));
-    }
-
-    #[test]
-    fn posts_from_a_foreign_origin_are_refused() {
-        for (origin, fine) in [
-            ("http://localhost:9001", true),
-            ("HTTP://LOCALHOST:9001", true),
-            ("http://evil.example", false),
-            ("http://localhost:8000", false),
-            ("null", false),
-            ("", false),
-        ] {
-            let head = format!("POST /x HTTP/1.1\r\nHost: localhost:9001\r\nOrigin: {origin}\r\n");
-            assert_eq!(admits(true, inet(), &head), fine, "{origin}");
-            assert_eq!(admits(false, inet(), &head), fine, "{origin}");
-            assert!(admits(false, Peer::Unix, &head));
-        }
+        response
     }
 }

@@ -65,6 +65,8 @@ fn version_refusal(head: &[u8]) -> u16 {
     let last = line.trim_ascii().rsplit(|b| *b == b' ').next().unwrap_or(b"");
     let digit = |b: Option<&u8>| b.is_some_and(u8::is_ascii_digit);
     match last.strip_prefix(b"HTTP/") {
+        // blanks in the target make a version of what is none
+        Some(b"1.0" | b"1.1") => 400,
         Some(v) if digit(v.first()) && digit(v.last()) => 505,
         _ => 400,
     }

@@ -50,8 +50,8 @@ impl Default for Limits {
             stall: Duration::from_secs(30),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(5),
-            // unoptimised code has frames several times as large
-            stack: if cfg!(debug_assertions) { 1024 * 1024 } else { 128 * 1024 },
+            // only touched pages cost memory; unoptimised code has frames several times as large
+            stack: if cfg!(debug_assertions) { 1024 * 1024 } else { 192 * 1024 },
         }
     }
 }

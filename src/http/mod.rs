@@ -15,11 +15,14 @@ mod head;
 mod limits;
 mod listen;
 mod log_tail;
+pub mod page;
 mod request;
 mod response;
 mod route;
 mod server;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use std::path::PathBuf;
 
@@ -52,7 +55,7 @@ pub trait Backend: Send + Sync + 'static {
     }
     /// Answers whatever is neither XML-RPC nor a log: the web pages and their files. None: there is
     /// no such page, which is 404 for GET and HEAD and 400 for other methods.
-    fn page(&self, _request: &Request) -> Option<Response> {
+    fn page(&self, _request: &page::PageRequest<'_>) -> Option<page::PageResponse> {
         None
     }
 }

@@ -1,6 +1,7 @@
 //! Which part of the server answers a request, by its path as the reference does.
 
 use super::log_tail::Tail;
+use super::page::PageRequest;
 use super::request::Request;
 use super::response::Response;
 use super::{Backend, LogLookup};
@@ -21,7 +22,11 @@ pub(super) fn is_rpc(request: &Request) -> bool {
 }
 
 /// Finds the answer; may block for as long as the backend does.
-pub(super) fn answer(request: &Request, backend: &dyn Backend) -> Answer {
+pub(super) fn answer<'a>(
+    request: &'a Request,
+    page: impl FnOnce() -> PageRequest<'a>,
+    backend: &dyn Backend,
+) -> Answer {
     let path = request.path.as_str();
     if is_rpc(request) {
         Answer::Page(rpc(request, backend))
@@ -32,7 +37,7 @@ pub(super) fn answer(request: &Request, backend: &dyn Backend) -> Answer {
         log(request, || backend.main_log().and_then(|f| Tail::open(f, false)))
     } else {
         let none = if matches!(request.method.as_str(), "GET" | "HEAD") { 404 } else { 400 };
-        Answer::Page(backend.page(request).unwrap_or_else(|| Response::error(none)))
+        Answer::Page(backend.page(&page()).map_or_else(|| Response::error(none), Response::from))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The running server: its threads, and how they end.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use super::crowd::Crowd;
 use super::guard::Guard;
 use super::listen::{Bound, StartError, bind, discard};
 use super::{Backend, Limits};
-use crate::config::model::{self, Address, Level};
+use crate::config::model::{self, Level};
 use crate::sys::fds::EventFd;
 
 /// All listeners of the daemon, being served.
@@ -59,6 +60,18 @@ impl Server {
         Ok(serve(bind(servers)?, backend, limits)?)
     }
 
+    /// Open connections of all listeners.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.crowds.iter().map(|c| c.count()).sum()
+    }
+
+    /// Those of them that are idle.
+    #[cfg(test)]
+    pub(super) fn idle_connections(&self) -> usize {
+        self.crowds.iter().map(|c| c.count_idle()).sum()
+    }
+
     fn open(&mut self, bound: Bound, backend: &Arc<dyn Backend>) {
         let section = bound.server.section.clone();
         let credentials = Credentials::of(&bound.server);
@@ -67,9 +80,10 @@ impl Server {
             backend: Arc::clone(backend),
             limits: self.limits.clone(),
             stop: Arc::clone(&self.stop),
-            guard: Guard { names: own_names(&bound.server), password: credentials.is_some() },
+            guard: Guard::of(&bound.server),
             credentials,
             crowd: Arc::clone(&crowd),
+            refusal_told: AtomicBool::new(false),
         });
         let door = Door::new(bound, ctx);
         match Builder::new().name("http-accept".into()).spawn(move || door.run()) {
@@ -97,19 +111,4 @@ impl Server {
             crowd.wait_empty(deadline);
         }
     }
-}
-
-/// Names that mean this machine for the clients of a server.
-fn own_names(server: &model::Server) -> Vec<String> {
-    let configured = match &server.address {
-        Address::Inet { host, .. } => Some(host.clone()),
-        Address::Unix { .. } => None,
-    };
-    let system = nix::unistd::gethostname().ok().and_then(|n| n.into_string().ok());
-    configured
-        .into_iter()
-        .chain(system)
-        .map(|n| n.to_ascii_lowercase())
-        .filter(|n| !n.is_empty())
-        .collect()
 }

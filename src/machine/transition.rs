@@ -158,10 +158,7 @@ impl Step<'_> {
                 self.kill(self.policy.program.stopsignal, self.policy.program.stopasgroup);
             }
             (S::Backoff, I::Stop) => {
-                self.debug(format!(
-                    "Attempted to kill {}, which is in BACKOFF state.",
-                    self.name
-                ));
+                self.debug(format!("Attempted to kill {}, which is in BACKOFF state.", self.name));
                 self.m.due = None;
                 self.change(S::Stopped, true);
             }
@@ -179,14 +176,24 @@ impl Step<'_> {
             (S::Starting, I::Spawned(pid)) => self.spawned(pid),
             // Only STARTING waits for a child; the coordinator drops messages of older starts.
             (
-                S::Stopped | S::Running | S::Backoff | S::Stopping | S::Exited | S::Fatal
+                S::Stopped
+                | S::Running
+                | S::Backoff
+                | S::Stopping
+                | S::Exited
+                | S::Fatal
                 | S::Unknown,
                 I::Spawned(_),
             ) => {}
 
             (S::Starting, I::SpawnFailed(error)) => self.spawn_failed(error),
             (
-                S::Stopped | S::Running | S::Backoff | S::Stopping | S::Exited | S::Fatal
+                S::Stopped
+                | S::Running
+                | S::Backoff
+                | S::Stopping
+                | S::Exited
+                | S::Fatal
                 | S::Unknown,
                 I::SpawnFailed(_),
             ) => {}
@@ -208,10 +215,7 @@ impl Step<'_> {
                 self.m.due = None;
                 self.change(S::Unknown, true);
             }
-            (
-                S::Stopped | S::Backoff | S::Exited | S::Fatal | S::Unknown,
-                I::KillFailed,
-            ) => {}
+            (S::Stopped | S::Backoff | S::Exited | S::Fatal | S::Unknown, I::KillFailed) => {}
         }
     }
 
@@ -339,10 +343,7 @@ impl Step<'_> {
     }
 
     fn overdue(&mut self) {
-        self.log(
-            Level::Warn,
-            format!("killing '{}' ({}) with SIGKILL", self.name, self.m.pid),
-        );
+        self.log(Level::Warn, format!("killing '{}' ({}) with SIGKILL", self.name, self.m.pid));
         self.kill(libc::SIGKILL, self.policy.program.killasgroup);
     }
 

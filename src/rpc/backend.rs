@@ -4,8 +4,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::dispatch::{Named, Service};
+use super::value::{Fault, Value};
 use crate::config::model::Level;
 use crate::coordinator::inbox::Channel;
+use crate::coordinator::published::Published;
+use crate::http::page::{self, PageRequest, PageResponse};
 use crate::http::{Backend, LogLookup, NotXmlRpc};
 
 /// A shared [`Service`] behind [`Backend`].
@@ -32,6 +35,18 @@ impl Backend for RpcBackend {
     }
     fn logs(&self, level: Level) -> bool {
         self.0.activity.enabled(level)
+    }
+    fn page(&self, request: &PageRequest<'_>) -> Option<PageResponse> {
+        page::respond(request, self.0.as_ref())
+    }
+}
+
+impl page::Control for Service {
+    fn call(&self, method: &str, params: &[Value]) -> Result<Value, Fault> {
+        Service::call(self, method, params)
+    }
+    fn published(&self) -> &Published {
+        &self.published
     }
 }
 

@@ -67,7 +67,7 @@ pub fn all_processes(structure: &Structure, now: Now) -> Value {
 }
 
 /// The text that `status` shows behind the state.
-fn description(name: &str, view: &ProcView, now: Now) -> String {
+pub(crate) fn description(name: &str, view: &ProcView, now: Now) -> String {
     match view.state {
         State::Running => {
             let up = match view.started {

@@ -92,8 +92,7 @@ fn listen_on(config: &FcgiSocket) -> io::Result<OwnedFd> {
 fn inet(host: &str, port: u16) -> io::Result<OwnedFd> {
     let mut last = io::Error::from_raw_os_error(libc::EADDRNOTAVAIL);
     for address in (host, port).to_socket_addrs()? {
-        let family =
-            if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
+        let family = if address.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let fd = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
         setsockopt(&fd, sockopt::ReuseAddr, &true)?;
         let bound = match address {

@@ -15,4 +15,3 @@ pub mod thread;
 
 pub use plan::Plan;
 pub use thread::{Command, Runner};
-

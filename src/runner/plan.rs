@@ -73,8 +73,8 @@ impl Plan {
             })
         };
         let program = slot.config.clone();
-        let stderr = (!program.redirect_stderr)
-            .then(|| stream(Channel::Stderr, &program.stderr, false));
+        let stderr =
+            (!program.redirect_stderr).then(|| stream(Channel::Stderr, &program.stderr, false));
         Plan {
             id: slot.id,
             group: slot.group.clone(),

@@ -4,13 +4,13 @@
 #[cfg(test)]
 pub mod alone;
 pub mod clock;
-pub mod errno;
+pub mod creds;
+pub mod daemon;
 pub mod epoll;
+pub mod errno;
 pub mod fds;
+pub mod limits;
 pub mod pidfd;
 pub mod signals;
 pub mod spawn;
 pub mod wait;
-pub mod creds;
-pub mod daemon;
-pub mod limits;

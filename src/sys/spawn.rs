@@ -116,15 +116,15 @@ extern "C" fn child(arg: *mut libc::c_void) -> libc::c_int {
             put(text);
             give_up();
         }
-        if let Some(dir) = p.spec.directory {
-            if libc::chdir(dir.as_ptr()) != 0 {
-                let e = errno::name(errno::last());
-                say(b"couldn't chdir to ");
-                put(dir.to_bytes());
-                put(b": ");
-                put(e.as_bytes());
-                give_up();
-            }
+        if let Some(dir) = p.spec.directory
+            && libc::chdir(dir.as_ptr()) != 0
+        {
+            let e = errno::name(errno::last());
+            say(b"couldn't chdir to ");
+            put(dir.to_bytes());
+            put(b": ");
+            put(e.as_bytes());
+            give_up();
         }
         if let Some(umask) = p.spec.umask {
             libc::umask(umask);

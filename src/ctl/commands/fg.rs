@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Flow, print_help};
+use crate::config::pytext::repr;
 use crate::ctl::error::CtlError;
 use crate::ctl::follow::{Follower, log_path};
 use crate::ctl::interrupt::{self, Watch};
-use crate::ctl::pytext::repr;
 use crate::ctl::render;
 use crate::ctl::session::Ctl;
 use crate::rpc::faults;

@@ -6,10 +6,10 @@ use std::os::fd::AsFd;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Flow, print_help};
+use crate::config::pytext::{int, repr};
 use crate::ctl::error::CtlError;
 use crate::ctl::follow::{Follower, log_path};
 use crate::ctl::interrupt;
-use crate::ctl::pytext::{int, repr};
 use crate::ctl::render::{self, MAIN_LOG};
 use crate::ctl::session::Ctl;
 use crate::rpc::value::Value;
@@ -53,7 +53,7 @@ fn take_amount<'a>(args: &mut Vec<&'a str>, known: Option<Amount>) -> Result<Amo
         return Ok(Amount::Bytes(DEFAULT_BYTES));
     };
     args.remove(0);
-    if what == "f" { Ok(Amount::Follow) } else { int(what).map(Amount::Bytes).ok_or(typed) }
+    if what == "f" { Ok(Amount::Follow) } else { int(what, 10).map(Amount::Bytes).ok_or(typed) }
 }
 
 /// `tail [-f | -BYTES | -n LINES] <name> [stdout|stderr]`
@@ -190,19 +190,25 @@ fn follow(ctl: &mut Ctl, path: &str) -> Result<Flow, CtlError> {
     ctl.out.line("==> Press Ctrl-C to exit <==");
     let watch = interrupt::watch().map_err(CtlError::Terminal)?;
     let mut follower = Follower::open(&ctl.target, path)?;
+    let stdout = io::stdout();
     while !follower.is_done() && !ctl.out.is_gone() {
         let mut fds = [
             PollFd::new(watch.as_fd(), PollFlags::POLLIN),
             PollFd::new(follower.as_fd(), PollFlags::POLLIN),
+            // Nothing asked for: only that nobody reads stdout any more is reported.
+            PollFd::new(stdout.as_fd(), PollFlags::empty()),
         ];
         match poll(&mut fds, PollTimeout::NONE) {
             Err(nix::errno::Errno::EINTR) => continue,
             Err(e) => return Err(CtlError::Terminal(io::Error::from(e))),
             Ok(_) => {}
         }
-        let [pressed, readable] = fds.map(|fd| fd.any().unwrap_or(false));
+        let [pressed, readable, gone] = fds.map(|fd| fd.any().unwrap_or(false));
         if pressed {
             ctl.out.line("");
+            return Ok(Flow::Stay);
+        }
+        if gone {
             return Ok(Flow::Stay);
         }
         if readable {

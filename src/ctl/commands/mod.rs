@@ -8,5 +8,7 @@ pub mod process;
 pub mod server;
 pub mod status;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use table::{Command, Flow, TABLE, find, names, print_help};

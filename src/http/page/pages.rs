@@ -1,0 +1,171 @@
+//! The markup of the pages. Pure.
+//!
+//! Addresses in links are relative, so that the pages work below any prefix of a proxy. Order and
+//! words of a row's cells and links are those of Supervisor 4.3.0, which programs read; so is the
+//! title.
+
+use super::PageResponse;
+use super::actions::{Deed, Verb};
+use super::render::{Html, header};
+use super::view::{Row, Status, Tail, word};
+use crate::coordinator::published::Mood;
+use crate::machine::State;
+
+/// Bytes that a row of the table takes, about.
+const ROW: usize = 1024;
+
+/// The table of processes.
+pub(super) fn status(status: &Status, message: Option<&str>) -> PageResponse {
+    let mut html = Html::page("Supervisor Status", status.rows.len() * ROW);
+    html.raw("<a class=\"skip\" href=\"#main\">Skip to the processes</a>\n<header>\n");
+    html.raw("<h1>Supervisor</h1>\n<p class=\"identifier\">").text(&status.identifier);
+    html.raw("</p>\n");
+    counts(&mut html, status);
+    html.raw("</header>\n<main id=\"main\">\n");
+    mood(&mut html, status.mood);
+    if let Some(message) = message {
+        html.raw("<p class=\"message\" role=\"status\">").text(message).raw("</p>\n");
+    }
+    html.raw(
+        "<nav aria-label=\"All processes\">\n\
+         <a class=\"button\" href=\"index.html?action=refresh\">Refresh</a>\n\
+         <a class=\"button\" href=\"index.html?action=restartall\">Restart All</a>\n\
+         <a class=\"button\" href=\"index.html?action=stopall\">Stop All</a>\n</nav>\n",
+    );
+    if status.rows.is_empty() {
+        html.raw("<p class=\"empty\">No programs to manage</p>\n");
+    } else {
+        // the roles are those the elements have; style for narrow windows would take them away
+        html.raw(
+            "<table role=\"table\" aria-label=\"Processes\">\n<thead role=\"rowgroup\">\
+             <tr role=\"row\"><th role=\"columnheader\" scope=\"col\">State</th>\
+             <th role=\"columnheader\" scope=\"col\">Description</th>\
+             <th role=\"columnheader\" scope=\"col\">Name</th>\
+             <th role=\"columnheader\" scope=\"col\">Action</th></tr></thead>\n\
+             <tbody role=\"rowgroup\">\n",
+        );
+        status.rows.iter().for_each(|r| row(&mut html, r));
+        html.raw("</tbody>\n</table>\n");
+    }
+    html.raw("</main>\n");
+    html.respond(200)
+}
+
+fn counts(html: &mut Html, status: &Status) {
+    if status.rows.is_empty() {
+        return;
+    }
+    html.raw("<ul class=\"counts\" aria-label=\"Processes by state\">");
+    for (state, count) in status.counts() {
+        html.raw("<li><span class=\"").raw(look(state)).raw("\">").number(count).raw(" ");
+        html.raw(word(state)).raw("</span></li>");
+    }
+    html.raw("</ul>\n");
+}
+
+fn mood(html: &mut Html, mood: Mood) {
+    let text = match mood {
+        Mood::Running => return,
+        Mood::Fatal => "supervisord is in a fatal state.",
+        Mood::Restarting => "supervisord is restarting.",
+        Mood::Shutdown => "supervisord is shutting down.",
+    };
+    html.raw("<p class=\"message\" role=\"status\">").raw(text).raw("</p>\n");
+}
+
+fn row(html: &mut Html, row: &Row) {
+    html.raw("<tr role=\"row\" data-process=\"").text(&row.name);
+    html.raw("\"><td role=\"cell\"><span class=\"").raw(look(row.state)).raw("\">");
+    html.raw(word(row.state)).raw("</span></td><td role=\"cell\">").text(&row.description);
+    html.raw("</td><th role=\"rowheader\" scope=\"row\"><a href=\"tail.html?processname=");
+    html.quoted(&row.name).raw("\">").text(&row.name);
+    html.raw("</a></th><td role=\"cell\" class=\"actions\">");
+    for verb in offered(row.state) {
+        html.raw("<a class=\"button\" href=\"index.html?processname=").quoted(&row.name);
+        html.raw("&amp;action=").raw(verb.action());
+        label(html, verb.label(), &row.name);
+    }
+    follow(html, &row.name);
+    html.raw("</td></tr>\n");
+}
+
+/// What can be done with a process in that state, as links of the reference offer it.
+fn offered(state: State) -> &'static [Verb] {
+    match state {
+        State::Running => &[Verb::Restart, Verb::Stop, Verb::ClearLog],
+        State::Stopped | State::Exited | State::Fatal => &[Verb::Start, Verb::ClearLog],
+        State::Starting | State::Backoff | State::Stopping | State::Unknown => &[Verb::ClearLog],
+    }
+}
+
+/// Links to the logs as they grow.
+fn follow(html: &mut Html, name: &str) {
+    for (channel, text) in [("", "Tail -f Stdout"), ("/stderr", "Tail -f Stderr")] {
+        html.raw("<a target=\"_blank\" rel=\"noopener\" href=\"logtail/").quoted(name);
+        html.raw(channel);
+        label(html, text, name);
+    }
+}
+
+/// Ends the start tag of a link and the link. Its name for screen readers says which process.
+fn label(html: &mut Html, text: &'static str, name: &str) {
+    html.raw("\" aria-label=\"").raw(text).raw(" ").text(name);
+    html.raw("\">").raw(text).raw("</a>");
+}
+
+/// Class of a state.
+fn look(state: State) -> &'static str {
+    match state {
+        State::Running => "state good",
+        State::Starting | State::Stopping => "state busy",
+        State::Backoff | State::Fatal | State::Unknown => "state bad",
+        State::Stopped | State::Exited => "state calm",
+    }
+}
+
+/// The end of a log.
+pub(super) fn tail(tail: &Tail) -> PageResponse {
+    // "None" as in the reference, whose titles programs read
+    let name = tail.name.as_deref().unwrap_or("None");
+    let title = format!("Supervisor tail of process {name}");
+    let mut html = Html::page(&title, tail.text.len() + tail.text.len() / 8);
+    html.raw("<header>\n<h1>").text(tail.name.as_deref().unwrap_or("No process")).raw("</h1>\n");
+    html.raw("<nav aria-label=\"Log\">\n");
+    html.raw("<a class=\"button\" href=\"index.html\">All processes</a>\n");
+    if let Some(name) = &tail.name {
+        html.raw("<a class=\"button\" href=\"tail.html?processname=").quoted(name);
+        html.raw("&amp;limit=").text(&tail.limit.to_string()).raw("\">Refresh</a>\n");
+        follow(&mut html, name);
+    }
+    // a line break right after <pre> is not shown, so that one of the log itself is
+    html.raw("</nav>\n</header>\n<main id=\"main\">\n<pre tabindex=\"0\">\n").text(&tail.text);
+    html.raw("</pre>\n</main>\n");
+    html.respond(200)
+}
+
+/// Asks to press a button for what a link over TCP does not do.
+pub(super) fn confirmation(deed: &Deed) -> PageResponse {
+    let (verb, object) = deed.words();
+    let mut html = Html::page("Supervisor: nothing was done yet", 0);
+    html.raw("<main class=\"notice\">\n<h1>").raw(verb).raw(" ").text(object).raw("?</h1>\n");
+    html.raw(
+        "<p>Nothing was done yet: a link that changes something is not followed over TCP, since a \
+         page from anywhere could hold one. Press the button to go on.</p>\n\
+         <form method=\"post\" action=\"index.html\">\n\
+         <input type=\"hidden\" name=\"action\" value=\"",
+    );
+    html.raw(deed.action()).raw("\">\n");
+    if let Some(name) = deed.process() {
+        html.raw("<input type=\"hidden\" name=\"processname\" value=\"").text(name).raw("\">\n");
+    }
+    html.raw("<button class=\"button\">").raw(verb).raw(" ").text(object).raw("</button>\n");
+    html.raw(
+        "<a class=\"button\" href=\"index.html\">Cancel</a>\n</form>\n\
+         <p class=\"hint\">Programs can send a POST instead. To let links act at once, as in \
+         Supervisor before version 5, set <code>get_actions=true</code> in \
+         <code>[inet_http_server]</code>.</p>\n</main>\n",
+    );
+    let mut answer = html.respond(405);
+    answer.headers.push(header("Allow", "POST"));
+    answer
+}
