@@ -9,6 +9,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::config::model::{Daemon, Group, Level, LogTarget, Note, Program};
 use crate::config::pytext::repr;
@@ -27,8 +28,16 @@ const TRIES: usize = 1000;
 /// # Errors
 /// The first file that cannot be created; those made before it are removed again.
 pub fn create(group: &Group, daemon: &Daemon) -> io::Result<Vec<AutoLogs>> {
-    let mut all = Vec::with_capacity(group.programs.len());
-    for program in &group.programs {
+    create_all(&group.programs, daemon)
+}
+
+/// The same for these programs.
+///
+/// # Errors
+/// As [`create`].
+pub fn create_all(programs: &[Arc<Program>], daemon: &Daemon) -> io::Result<Vec<AutoLogs>> {
+    let mut all = Vec::with_capacity(programs.len());
+    for program in programs {
         let mut logs = AutoLogs::default();
         let made = create_for(program, daemon, &mut logs);
         all.push(logs);

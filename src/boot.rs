@@ -5,9 +5,10 @@
 //! anew; what belongs to the process as a whole (options, limits, signals) is done once.
 
 use std::io::Write;
-use std::sync::Arc;
+use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Arc, OnceLock};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use crate::activity::Activity;
 use crate::autolog;
@@ -25,7 +26,7 @@ use crate::runner::fcgi;
 use crate::runner::orphans::{self, Family};
 use crate::runner::plan::Surroundings;
 use crate::runner::thread::Links;
-use crate::sys::{creds, daemon, fds, limits, signals};
+use crate::sys::{creds, daemon, fds, limits, memory, signals};
 
 /// Exit code of a start that failed, as in the reference.
 const USAGE: i32 = 2;
@@ -91,8 +92,11 @@ fn check_only(program: &str, overrides: &Overrides) -> i32 {
 }
 
 fn run(overrides: Overrides, warnings: Vec<String>) -> Result<(), Refused> {
+    memory::share_one_heap();
     fds::keep_stdio()?;
+    signals::ignore_write_signals()?;
     daemon::close_inherited_on_exec()?;
+    signals::unblock()?;
     if overrides.configuration.is_none() && nix::unistd::getuid().is_root() {
         let _ = writeln!(std::io::stderr(), "{}", notes::SEARCHED_AS_ROOT);
     }
@@ -101,7 +105,7 @@ fn run(overrides: Overrides, warnings: Vec<String>) -> Result<(), Refused> {
     let overrides =
         Overrides { configuration: Some(config.file.to_string_lossy().into_owned()), ..overrides };
     let loader: Loader = Arc::new(move || load::reread(&overrides).map_err(|e| e.to_string()));
-    let process = Process { inbox: unbounded(), loader, warnings };
+    let process = Process { inbox: unbounded(), loader, warnings, family: OnceLock::new() };
     let mut first_id = 0;
     let mut first = true;
     loop {
@@ -121,6 +125,9 @@ struct Process {
     loader: Loader,
     /// What the command line has to say in the activity log.
     warnings: Vec<String>,
+    /// Set, once it has been looked, where strangers are to be reaped. The thread that does it lives
+    /// as long as the process, so the runners of every life must be known to the same one.
+    family: OnceLock<Option<Arc<Family>>>,
 }
 
 /// What is open before there are threads.
@@ -182,21 +189,39 @@ impl Process {
         }
     }
 
-    /// What can still be refused: AUTO logs, sockets, servers, the way to the background.
+    /// What can still be refused: servers, AUTO logs, sockets, the way to the background. The servers
+    /// first: where another daemon lives with the same file, its AUTO logs and FastCGI sockets must
+    /// still be there when this start has been refused.
     fn prepare(&self, config: &Config, first: bool, activity: &Activity) -> Result<Ready, Refused> {
+        let servers = http::bind(&config.servers)?;
+        match self.open(config, first, activity) {
+            Ok(groups) => Ok(Ready { groups, servers }),
+            Err(refused) => {
+                http::discard(servers);
+                Err(refused)
+            }
+        }
+    }
+
+    /// What comes once the servers are ours.
+    fn open(
+        &self,
+        config: &Config,
+        first: bool,
+        activity: &Activity,
+    ) -> Result<Vec<Opened>, Refused> {
         let d = &config.daemon;
         for note in autolog::clean(d) {
             activity.log(note.level, &note.text);
         }
         let groups = open_groups(config, activity)?;
-        let servers = http::bind(&config.servers)?;
         self.greet(config, activity);
         if first && !d.nodaemon {
             for note in daemon::daemonize(d.directory.as_deref(), d.umask)? {
                 activity.log(note.level, &note.text);
             }
         }
-        Ok(Ready { groups, servers })
+        Ok(groups)
     }
 
     /// From the first thread to the last.
@@ -213,11 +238,13 @@ impl Process {
         let pid_file = PidFile::write(&config, &activity);
         let handle = pump.handle();
         let pump = pump.start()?;
-        let family = orphans::expected().then(|| Arc::new(Family::default()));
+        let wanted = || orphans::expected().then(|| Arc::new(Family::default()));
+        let family = self.family.get_or_init(wanted).clone();
         if first {
             self.watch_signals(family.clone())?;
         }
         let published = Arc::new(Published::new(config.clone()));
+        let (opening, opened) = bounded(0);
         let mut coordinator = Coordinator::new(Parts {
             inbox: self.inbox.clone(),
             published: published.clone(),
@@ -228,6 +255,7 @@ impl Process {
             surroundings: Arc::new(Surroundings::new(server_url(&config.servers), d.strip_ansi)),
             loader: self.loader.clone(),
             first_id,
+            opening,
         });
         for group in ready.groups {
             coordinator.add_group(group.group, group.logs);
@@ -236,7 +264,7 @@ impl Process {
         let service =
             Service::new(published, self.inbox.0.clone(), Box::new(move || loader()), activity);
         let backend = Arc::new(RpcBackend(Arc::new(service)));
-        let server = http::serve(ready.servers, backend, Limits::default())?;
+        let server = http::serve_after(Some(opened), ready.servers, backend, Limits::default())?;
         let (ending, next_id) = coordinator.run();
         server.shutdown();
         drop(pid_file);
@@ -320,7 +348,7 @@ impl PidFile {
     fn write(config: &Config, activity: &Activity) -> PidFile {
         let path = &config.daemon.pidfile;
         let pid = std::process::id();
-        match std::fs::write(path, format!("{pid}\n")) {
+        match write_guarded(path, format!("{pid}\n").as_bytes()) {
             Ok(()) => {
                 activity.info(&format!("supervisord started with pid {pid}"));
                 PidFile(Some(path.clone()))
@@ -333,6 +361,13 @@ impl PidFile {
             }
         }
     }
+}
+
+/// Writes a file that others can read but not write, even with umask 0: who can write the pid file
+/// chooses whom start scripts kill.
+fn write_guarded(path: &std::path::Path, data: &[u8]) -> std::io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o644).open(path)?.write_all(data)
 }
 
 impl Drop for PidFile {

@@ -22,6 +22,7 @@ pub mod coordinator;
 pub mod ctl;
 pub mod events;
 pub mod http;
+pub mod json;
 pub mod machine;
 pub mod pidproxy;
 pub mod pump;

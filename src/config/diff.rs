@@ -48,6 +48,7 @@ fn same_kind(old: &GroupKind, new: &GroupKind) -> bool {
             let types = |events: &[String]| events.iter().cloned().collect::<HashSet<_>>();
             a.buffer_size == b.buffer_size
                 && a.result_handler == b.result_handler
+                && a.len_in_bytes == b.len_in_bytes
                 && types(&a.events) == types(&b.events)
         }
         (GroupKind::Programs | GroupKind::FastCgi(_) | GroupKind::Listeners(_), _) => false,

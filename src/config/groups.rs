@@ -16,38 +16,7 @@ use super::programs::processes;
 use super::section::{Fields, Source};
 use super::servers::after_colon;
 use super::values::{self, ValueError};
-
-/// Types of events a listener may ask for: every class of the reference, the abstract ones
-/// included.
-pub const EVENT_TYPES: &[&str] = &[
-    "EVENT",
-    "PROCESS_STATE",
-    "PROCESS_STATE_STOPPED",
-    "PROCESS_STATE_EXITED",
-    "PROCESS_STATE_STARTING",
-    "PROCESS_STATE_STOPPING",
-    "PROCESS_STATE_BACKOFF",
-    "PROCESS_STATE_FATAL",
-    "PROCESS_STATE_RUNNING",
-    "PROCESS_STATE_UNKNOWN",
-    "PROCESS_COMMUNICATION",
-    "PROCESS_COMMUNICATION_STDOUT",
-    "PROCESS_COMMUNICATION_STDERR",
-    "PROCESS_LOG",
-    "PROCESS_LOG_STDOUT",
-    "PROCESS_LOG_STDERR",
-    "REMOTE_COMMUNICATION",
-    "SUPERVISOR_STATE_CHANGE",
-    "SUPERVISOR_STATE_CHANGE_RUNNING",
-    "SUPERVISOR_STATE_CHANGE_STOPPING",
-    "TICK",
-    "TICK_5",
-    "TICK_60",
-    "TICK_3600",
-    "PROCESS_GROUP",
-    "PROCESS_GROUP_ADDED",
-    "PROCESS_GROUP_REMOVED",
-];
+use crate::events::EventType;
 
 /// What is being built.
 struct Builder<'a, 'n> {
@@ -90,8 +59,10 @@ impl<'a> Builder<'a, '_> {
     }
 
     fn push(&mut self, name: String, priority: i64, kind: GroupKind, programs: Vec<Program>) {
-        let programs = programs.into_iter().map(Arc::new).collect();
-        self.groups.push(Group { name, priority, kind, programs });
+        // A plain collect would keep the memory of `programs`, which is far larger.
+        let mut shared = Vec::with_capacity(programs.len());
+        shared.extend(programs.into_iter().map(Arc::new));
+        self.groups.push(Group { name, priority, kind, programs: shared });
     }
 
     fn group(
@@ -158,7 +129,8 @@ impl<'a> Builder<'a, '_> {
         }
         let programs = self.processes(section, &name)?;
         let result_handler = DEFAULT_RESULT_HANDLER.to_owned();
-        let pool = ListenerPool { buffer_size, events, result_handler };
+        let len_in_bytes = fields.need(&eventlistener::LEN_IN_BYTES, values::boolean)?;
+        let pool = ListenerPool { buffer_size, events, result_handler, len_in_bytes };
         self.push(name, priority, GroupKind::Listeners(pool), programs);
         Ok(())
     }
@@ -184,9 +156,8 @@ fn events(fields: &Fields<'_>) -> Result<Vec<String>, ConfigError> {
     let mut found: Vec<String> = Vec::new();
     for name in values::list(&fields.text(opt)?.unwrap_or_default()) {
         let name = name.to_uppercase();
-        if !EVENT_TYPES.contains(&name.as_str()) {
-            let known = EVENT_TYPES.join(", ");
-            let why = format!("there is no type of events {name:?}; there are {known}");
+        if EventType::from_name(&name).is_none() {
+            let why = EventType::unknown(&name);
             return Err(fields.fault(opt, Problem::Text(why)));
         }
         if !found.contains(&name) {

@@ -148,6 +148,18 @@ impl Ini {
         if bad.is_empty() { Ok(()) } else { Err(IniError::Lines { file, lines: bad }) }
     }
 
+    /// A text of one section whose options are given as they are: no comments, no continuation
+    /// lines. `file` and the place in the list stand in errors.
+    pub fn of_section(name: &str, options: &[(String, String)], file: &str) -> Ini {
+        let file: Arc<str> = Arc::from(file);
+        let mut ini = Ini::default();
+        let section = ini.open(name, &file, 0);
+        for (i, (key, value)) in options.iter().enumerate() {
+            ini.put(section, key.to_lowercase(), value, &file, i + 1);
+        }
+        ini
+    }
+
     /// Sections in the order of their first appearance, without the defaults.
     pub fn sections(&self) -> &[Section] {
         &self.sections

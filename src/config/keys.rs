@@ -139,6 +139,7 @@ options! {
     eventlistener {
         EVENTS "events", "the types of events to send, with commas between";
         BUFFER_SIZE "buffer_size" = "10", "how many events wait while no listener is ready";
+        LEN_IN_BYTES "len_in_bytes" = "false", "whether len in headers counts bytes, not characters";
         RESULT_HANDLER "result_handler" = "supervisor.dispatchers:default_handler", "the Python function that judges answers";
         PRIORITY "priority" = "-1", "the place of the pool in the order of starts and stops";
     }
@@ -155,8 +156,63 @@ pub fn known(section: &str) -> Option<Vec<Opt>> {
         "include" => of(&[include::ALL]),
         "group" => of(&[group::ALL]),
         "program" => of(&[program::ALL]),
-        "fcgi-program" => of(&[program::ALL, fcgi::ALL]),
-        "eventlistener" => of(&[program::ALL, eventlistener::ALL]),
+        "fcgi-program" => of(&[fcgi::ALL, program::ALL]),
+        "eventlistener" => of(&[eventlistener::ALL, program::ALL]),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod agreement {
+    //! The loader's names and defaults, and what the sample and the manuals say, must be the same.
+    use super::super::options::{Fallback, OPTIONS, OptionRow, Section};
+    use super::*;
+
+    fn lists() -> Vec<(Section, &'static [&'static [Opt]])> {
+        vec![
+            (Section::UnixHttpServer, &[unix_http_server::ALL]),
+            (Section::InetHttpServer, &[inet_http_server::ALL]),
+            (Section::Supervisord, &[supervisord::ALL]),
+            (Section::Supervisorctl, &[supervisorctl::ALL]),
+            (Section::Include, &[include::ALL]),
+            (Section::RpcInterface, &[rpcinterface::ALL]),
+            (Section::Group, &[group::ALL]),
+            (Section::Program, &[program::ALL]),
+            (Section::FcgiProgram, &[fcgi::ALL, program::ALL]),
+            (Section::EventListener, &[eventlistener::ALL, program::ALL]),
+        ]
+    }
+
+    fn rows(section: Section) -> impl Iterator<Item = &'static OptionRow> {
+        OPTIONS.iter().filter(move |row| row.sections.contains(&section))
+    }
+
+    #[test]
+    fn every_option_of_the_manual_is_read_and_has_that_default() {
+        for (section, opts) in lists() {
+            for row in rows(section) {
+                let Some(opt) = opts.iter().flat_map(|l| l.iter()).find(|o| o.key == row.name)
+                else {
+                    panic!("{section:?} {}: not read by the loader", row.name)
+                };
+                if let (Fallback::Value(said), Some(used)) = (row.default, opt.default) {
+                    assert_eq!(said, used, "{section:?} {}", row.name);
+                }
+                if row.default == Fallback::Required {
+                    assert_eq!(opt.default, None, "{section:?} {}", row.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_option_that_is_read_is_in_the_manual() {
+        for (section, opts) in lists() {
+            for opt in opts.iter().flat_map(|l| l.iter()) {
+                let known = rows(section).any(|row| row.name == opt.key);
+                // Options of programs that listeners have not are only in the shared list.
+                assert!(known || section == Section::EventListener, "{section:?} {}", opt.key);
+            }
+        }
     }
 }

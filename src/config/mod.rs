@@ -3,6 +3,7 @@
 //! Owns nothing at run time. Touches files, the environment and the user database, only while
 //! loading. Runs on the main thread at boot and on the caller's thread for a re-read.
 
+pub mod added;
 pub mod ctl;
 mod daemon;
 pub mod diff;
@@ -30,5 +31,4 @@ pub mod values;
 mod wildcard;
 
 pub use error::ConfigError;
-pub use groups::EVENT_TYPES;
 pub use servers::{MAIN_INTERFACE, TWIDDLER_INTERFACE, default_serverurl};

@@ -237,6 +237,8 @@ pub struct ListenerPool {
     pub events: Vec<String>,
     /// `result_handler=`; only the standard handler can be used.
     pub result_handler: String,
+    /// `len_in_bytes=`, a key of ours: `len` in headers counts bytes instead of characters.
+    pub len_in_bytes: bool,
 }
 
 /// Default of `result_handler=`.

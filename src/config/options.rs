@@ -114,6 +114,17 @@ const fn row(
     OptionRow { sections, name, kind, default, shown, about, in_reference: true }
 }
 
+/// An option that only we have; it is not in the sample, whose settings are the reference's.
+const fn ours(
+    sections: &'static [Section],
+    name: &'static str,
+    kind: &'static str,
+    default: Fallback,
+    about: &'static str,
+) -> OptionRow {
+    OptionRow { sections, name, kind, default, shown: No, about, in_reference: false }
+}
+
 /// All options. Options that several kinds of sections share stand once.
 #[rustfmt::skip]
 pub const OPTIONS: &[OptionRow] = &[
@@ -121,6 +132,8 @@ pub const OPTIONS: &[OptionRow] = &[
     row(UNIX, "chmod", MODE, Value("0700"), Off("0700"), "permissions of the socket file"),
     row(UNIX, "chown", OWNER, Words("whoever runs supervisord"), Off("nobody:nogroup"), "whom the socket file belongs to"),
     row(INET, "port", "[host]:port", Required, Off("127.0.0.1:9001"), "address to listen on, * as the host means every interface"),
+    ours(INET, "get_actions", BOOL, Value("false"), "true lets links of the web page start and stop programs"),
+    ours(INET, "allowed_hosts", "list of names", Words("the names of this machine"), "further names that browsers may use for this server, * for any"),
     row(HTTP, "username", TEXT, Words("anyone may connect"), Off("user"), "name a client has to log in with"),
     row(HTTP, "password", "text or {SHA}hash", Words("anyone may connect"), Off("123"), "password that belongs to the name"),
 
@@ -162,6 +175,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row(PROC, "numprocs_start", INT, Value("0"), No, "number of the first of them"),
     row(LISTENER, "events", "list of event types", Required, Off("EVENT"), "which events are delivered, EVENT being all"),
     row(LISTENER, "buffer_size", INT, Value("10"), Off("10"), "events kept while no listener is ready, then the oldest goes"),
+    OptionRow { in_reference: false, ..row(LISTENER, "len_in_bytes", BOOL, Value("false"), No, "true makes len in headers count bytes, not characters") },
     row(LISTENER, "result_handler", TEXT, Value("supervisor.dispatchers:default_handler"), No, "what judges the listener's answers, only the default can be used"),
     row(PROC, "directory", FOLDER, Words("that of supervisord"), Off("/tmp"), "working folder of the process"),
     row(PROC, "umask", MODE, Words("that of supervisord"), Off("022"), "umask of the process"),

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crossbeam_channel::Sender;
 
 use super::published::AutoLogs;
-use crate::config::model::{Config, Group};
+use crate::config::model::{Config, Group, Program};
+use crate::events::Feed;
 use crate::machine::ExitStatus;
 use crate::rpc::value::{Fault, Value};
 
@@ -139,8 +140,15 @@ pub enum Msg {
         /// Whether it worked.
         cleared: bool,
     },
+    /// The reader of an event stream has ended.
+    Unsubscribed,
     /// The configuration that a SIGHUP or a restart call asked for has been read.
-    RestartConfig(Result<Arc<Config>, String>),
+    RestartConfig {
+        /// The file's contents, or what is wrong with it.
+        config: Result<Arc<Config>, String>,
+        /// Where the answer to the call goes; none for a SIGHUP.
+        reply: Option<Reply>,
+    },
     /// A child that nobody knows has been reaped (PID 1, subreaper).
     Stranger {
         /// Its pid.
@@ -236,6 +244,27 @@ pub enum Op {
     },
     /// Remove a stopped group. `BAD_NAME: name`, `STILL_RUNNING: name`.
     RemoveGroup(String),
+    /// Add plain programs to an active group; those with `autostart` start at once. No event tells of
+    /// it. `BAD_NAME: group: NAME`, `BAD_NAME: NAME` of a process that the group has already; the
+    /// caller then removes the logs again.
+    AddPrograms {
+        /// The group's name.
+        group: String,
+        /// The programs.
+        programs: Vec<Arc<Program>>,
+        /// Their AUTO logs, already created, in the same order.
+        logs: Vec<AutoLogs>,
+    },
+    /// Take a stopped process out of its group. No event tells of it. `BAD_NAME: group: NAME`,
+    /// `BAD_NAME: NAME`, `STILL_RUNNING: NAME`.
+    RemoveProcess {
+        /// The group's name.
+        group: String,
+        /// The process's name.
+        process: String,
+    },
+    /// Send events to a reader from now on; its end is told by [`Msg::Unsubscribed`].
+    Subscribe(Feed),
     /// Shut down.
     Shutdown,
     /// Restart with the file read anew.

@@ -7,6 +7,7 @@
 
 pub mod calls;
 pub mod inbox;
+mod members;
 pub mod ops;
 pub mod published;
 pub mod shutdown;
@@ -14,6 +15,7 @@ pub mod spawning;
 pub mod table;
 pub mod timers;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ use self::table::Table;
 use self::timers::{Timer, Timers};
 use crate::activity::Activity;
 use crate::config::model::{Config, Level};
+use crate::events::listener::ListenerState;
 use crate::events::{Bus, Effects, Event, EventType, PoolEffect, StateChange, Ticker};
 use crate::machine::transition::describe;
 use crate::machine::{Effect, Input, Now, Policy, State};
@@ -69,7 +72,12 @@ pub struct Parts {
     pub loader: Loader,
     /// First process id to give.
     pub first_id: u64,
+    /// Dropped when clients may be let in.
+    pub opening: Sender<Infallible>,
 }
+
+/// How long the first programs may keep clients waiting. Making a thousand takes less.
+const OPENING: Duration = Duration::from_secs(2);
 
 /// The coordinator's state.
 pub struct Coordinator {
@@ -93,6 +101,9 @@ pub struct Coordinator {
     ticks: u64,
     phase: Phase,
     spawning: Spawning,
+    /// Dropped when all programs that start by themselves have been made: as in the reference, the
+    /// first answer that anybody gets shows them with their pids.
+    opening: Option<Sender<Infallible>>,
 }
 
 impl Coordinator {
@@ -119,14 +130,20 @@ impl Coordinator {
             ticks: 0,
             phase: Phase::Running,
             spawning: Spawning::default(),
+            opening: Some(parts.opening),
         }
     }
 
     /// Runs until the daemon is to end or to start over. Gives the next free process id too.
     pub fn run(mut self) -> (Ending, u64) {
+        self.publish_structure();
         self.notify(EventType::SupervisorStateChangeRunning, Event::supervisor_running);
         self.autostart();
         self.tick();
+        self.open_if_idle();
+        if self.opening.is_some() {
+            self.timers.set(Mono::now().after(OPENING), Timer::Opening);
+        }
         let ending = loop {
             self.turn();
             if let Some(ending) = self.shutdown_progress() {
@@ -162,6 +179,13 @@ impl Coordinator {
         let now = Mono::now();
         while let Some(timer) = self.timers.due(now) {
             self.due(timer);
+        }
+        self.open_if_idle();
+    }
+
+    fn open_if_idle(&mut self) {
+        if self.spawning.is_idle() {
+            self.opening = None;
         }
     }
 
@@ -204,6 +228,9 @@ impl Coordinator {
                 if self.current(id, generation) {
                     self.bus.output(id, &data, &mut self.wishes);
                     self.grant();
+                    if self.bus.listener_state(id) == Some(ListenerState::Unknown) {
+                        self.pump.send(PumpMsg::Mute { id, generation });
+                    }
                 }
             }
             Msg::LogOutput { id, generation, channel, data } => {
@@ -226,7 +253,11 @@ impl Coordinator {
                 }
             }
             Msg::Cleared { id, call, name, cleared } => self.cleared(id, call, &name, cleared),
-            Msg::RestartConfig(result) => self.restart_config(result),
+            Msg::RestartConfig { config, reply } => self.restart_config(config, reply),
+            Msg::Unsubscribed => {
+                self.bus.drop_gone_taps();
+                self.tick();
+            }
             Msg::Stranger { pid, status } => {
                 self.activity.info(&format!("reaped unknown pid {pid} ({})", describe(status)));
             }
@@ -243,6 +274,7 @@ impl Coordinator {
             Timer::SpawnOverdue(n) => self.spawn_overdue(n),
             Timer::StopReport(id, generation) => self.stop_report(id, generation),
             Timer::ShutdownReport => self.shutdown_report(),
+            Timer::Opening => self.opening = None,
             Timer::Tick(n) if n == self.ticks => self.tick(),
             Timer::Tick(_) => {}
         }

@@ -11,7 +11,7 @@ use super::timers::Timer;
 use super::{Coordinator, Ending};
 use crate::config::diff;
 use crate::config::model::{Config, Group, GroupKind};
-use crate::events::{Event, EventType, PoolSpec, TypeSet};
+use crate::events::{Event, EventType, PoolSpec};
 use crate::machine::{Input, State};
 use crate::pump::PumpMsg;
 use crate::rpc::faults::{self, fault};
@@ -57,20 +57,30 @@ impl Coordinator {
                 let result = self.remove_group(&name);
                 self.answer(reply, result);
             }
+            Op::AddPrograms { group, programs, logs } => {
+                let result = self.add_programs(&group, programs, logs);
+                self.answer(reply, result);
+            }
+            Op::RemoveProcess { group, process } => {
+                let result = self.remove_process(&group, &process);
+                self.answer(reply, result);
+            }
+            Op::Subscribe(feed) => {
+                self.bus.add_tap(feed);
+                self.tick();
+                self.answer(reply, Ok(Value::Bool(true)));
+            }
             Op::Shutdown => {
                 self.answer(reply, Ok(Value::Bool(true)));
                 self.shut_down(Ending::Shutdown);
             }
-            Op::Restart => {
-                self.answer(reply, Ok(Value::Bool(true)));
-                self.request_restart();
-            }
+            Op::Restart => self.request_restart(Some(reply)),
             Op::ClearLog => self.clear_main_log(reply),
         }
     }
 
     /// Sends an answer by way of the pump: when it arrives, the log lines before it are written.
-    fn answer(&mut self, reply: Reply, result: Result<Value, Fault>) {
+    pub(super) fn answer(&mut self, reply: Reply, result: Result<Value, Fault>) {
         self.pump.send(PumpMsg::Fence(Box::new(move || {
             // The queue holds one answer and is fresh; a client that has gone is ignored.
             let _ = reply.try_send(result);
@@ -328,13 +338,27 @@ impl Coordinator {
         if self.table.group(&name).is_some() {
             return Err(fault(faults::ALREADY_ADDED, Some(&name)));
         }
-        self.add_group(group, logs);
+        self.insert_group(group, logs);
+        // Before anyone is told, so that a listener that asks finds the group.
+        self.publish_structure();
+        self.announce_group(&name);
         self.autostart_group(&name);
         Ok(Value::Bool(true))
     }
 
-    /// Adds a group without starting anything.
+    /// Adds a group before [`Coordinator::run`], which then shows them all to readers at once: with
+    /// a publication for each the start with thousands would take time by their square.
     pub fn add_group(&mut self, group: Arc<Group>, logs: Vec<AutoLogs>) {
+        let name = group.name.clone();
+        self.insert_group(group, logs);
+        self.announce_group(&name);
+    }
+
+    fn announce_group(&mut self, name: &str) {
+        self.notify(EventType::ProcessGroupAdded, || Event::group_added(name));
+    }
+
+    fn insert_group(&mut self, group: Arc<Group>, logs: Vec<AutoLogs>) {
         let name = group.name.clone();
         let members = self.table.add(group.clone(), logs, &self.surroundings, &self.activity);
         if let GroupKind::Listeners(pool) = &group.kind {
@@ -343,16 +367,9 @@ impl Coordinator {
                 .filter_map(|id| self.table.get(*id))
                 .map(|p| (p.slot.id, p.slot.config.name.clone()))
                 .collect();
-            let spec = PoolSpec {
-                buffer_size: pool.buffer_size,
-                types: TypeSet::from_names(&pool.events),
-                len_in_bytes: false,
-            };
-            self.bus.add_pool(&name, spec, named);
+            self.bus.add_pool(&name, PoolSpec::from(pool), named);
             self.tick();
         }
-        self.publish_structure();
-        self.notify(EventType::ProcessGroupAdded, || Event::group_added(name.as_str()));
     }
 
     fn remove_group(&mut self, name: &str) -> Result<Value, Fault> {

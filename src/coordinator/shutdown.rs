@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inbox::{Msg, ProcId};
+use super::inbox::{Msg, ProcId, Reply};
 use super::published::Mood;
 use super::timers::Timer;
 use super::{Coordinator, Ending};
@@ -12,6 +12,8 @@ use crate::config::model::{Config, Level};
 use crate::events::{Event, EventType};
 use crate::machine::{Input, State};
 use crate::pump::PumpMsg;
+use crate::rpc::faults::{self, fault};
+use crate::rpc::value::Value;
 use crate::sys::clock::Mono;
 use crate::sys::signals;
 
@@ -46,7 +48,7 @@ impl Coordinator {
                     ));
                 } else {
                     self.activity.warn(&format!("received {name} indicating restart request"));
-                    self.request_restart();
+                    self.request_restart(None);
                 }
             }
             libc::SIGUSR2 => {
@@ -63,27 +65,41 @@ impl Coordinator {
     }
 
     /// Reads the file first, on a thread of its own: a bad one must not take the daemon down.
-    pub(super) fn request_restart(&mut self) {
+    /// The answer to a call waits for that: a client that has it finds RESTARTING, not a RUNNING
+    /// that is about to end.
+    pub(super) fn request_restart(&mut self, reply: Option<Reply>) {
         let (loader, sender) = (self.loader.clone(), self.sender.clone());
         let read = move || {
-            let _ = sender.send(Msg::RestartConfig(loader().map(Arc::new)));
+            let config = loader().map(Arc::new);
+            let _ = sender.send(Msg::RestartConfig { config, reply });
         };
         if let Err(e) = std::thread::Builder::new().name("reload".into()).spawn(read) {
             self.activity.log(Level::Error, &format!("cannot restart: no thread: {e}"));
         }
     }
 
-    pub(super) fn restart_config(&mut self, result: Result<Arc<Config>, String>) {
-        match result {
+    pub(super) fn restart_config(
+        &mut self,
+        config: Result<Arc<Config>, String>,
+        reply: Option<Reply>,
+    ) {
+        let result = match config {
             Ok(config) => {
                 if matches!(self.phase, Phase::Running) {
                     self.shut_down(Ending::Restart(config));
                 }
+                Ok(Value::Bool(true))
             }
-            Err(text) => self.activity.log(
-                Level::Error,
-                &format!("restart refused, everything goes on as it is: {text}"),
-            ),
+            Err(text) => {
+                self.activity.log(
+                    Level::Error,
+                    &format!("restart refused, everything goes on as it is: {text}"),
+                );
+                Err(fault(faults::CANT_REREAD, Some(&text)))
+            }
+        };
+        if let Some(reply) = reply {
+            self.answer(reply, result);
         }
     }
 

@@ -28,9 +28,14 @@ pub struct Spawning {
 }
 
 impl Spawning {
+    /// Whether no child is to be made.
+    pub fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.under_way.is_none()
+    }
+
     /// Keeps a `startsecs` deadline back while children are still to be made; says whether it did.
     pub fn hold(&mut self, id: ProcId, stamp: u64) -> bool {
-        if self.queue.is_empty() && self.under_way.is_none() {
+        if self.is_idle() {
             return false;
         }
         self.held.push((id, stamp));
@@ -87,7 +92,7 @@ impl Coordinator {
                 self.hurry();
             }
         }
-        if self.spawning.queue.is_empty() && self.spawning.under_way.is_none() {
+        if self.spawning.is_idle() {
             for (id, stamp) in std::mem::take(&mut self.spawning.held) {
                 // With its own time, so that they come in the order in which they were due.
                 if let Some(at) = self.table.get(id).and_then(|p| p.armed) {

@@ -8,7 +8,7 @@ use super::calls::Waiter;
 use super::inbox::{Gen, ProcId};
 use super::published::{AutoLogs, GroupView, ProcSlot, ProcView, Structure};
 use crate::activity::Activity;
-use crate::config::model::{Group, GroupKind};
+use crate::config::model::{Group, GroupKind, Program};
 use crate::machine::Machine;
 use crate::runner::fcgi::{OpenSocket, SharedSocket};
 use crate::runner::plan::Surroundings;
@@ -102,32 +102,81 @@ impl Table {
         let mut logs = logs.into_iter();
         let mut members = Vec::with_capacity(config.programs.len());
         for program in &config.programs {
-            let id = ProcId(self.next);
-            self.next += 1;
             let auto = logs.next().unwrap_or_default();
-            let slot = Arc::new(ProcSlot::new(id, config.name.clone(), program.clone(), auto));
-            let plan = Plan::new(&slot, listener, socket.clone(), surroundings.clone());
-            self.procs.insert(
-                id,
-                Proc {
-                    slot,
-                    machine: Machine::default(),
-                    generation: 0,
-                    plan: Arc::new(plan),
-                    runner: None,
-                    pidfd: None,
-                    socket: None,
-                    stamp: 0,
-                    armed: None,
-                    signals: Vec::new(),
-                    waiters: Vec::new(),
-                    reporting: false,
-                },
-            );
-            members.push(id);
+            members.push(self.insert(&config.name, program.clone(), auto, |slot| {
+                Plan::new(slot, listener, socket.clone(), surroundings.clone())
+            }));
         }
         self.groups.push(ActiveGroup { config, members: members.clone() });
         members
+    }
+
+    /// Adds plain programs to an active group, STOPPED. They are no part of what the group was made
+    /// from, so a re-read of the configuration does not find the group changed by them.
+    pub fn add_members(
+        &mut self,
+        group: &str,
+        programs: Vec<Arc<Program>>,
+        logs: Vec<AutoLogs>,
+        surroundings: &Arc<Surroundings>,
+    ) -> Vec<ProcId> {
+        let mut logs = logs.into_iter();
+        let mut added = Vec::with_capacity(programs.len());
+        for program in programs {
+            let auto = logs.next().unwrap_or_default();
+            added.push(self.insert(group, program, auto, |slot| {
+                Plan::new(slot, false, None, surroundings.clone())
+            }));
+        }
+        if let Some(group) = self.groups.iter_mut().find(|g| g.config.name == group) {
+            group.members.extend(&added);
+        }
+        added
+    }
+
+    fn insert(
+        &mut self,
+        group: &str,
+        program: Arc<Program>,
+        auto: AutoLogs,
+        plan: impl FnOnce(&ProcSlot) -> Plan,
+    ) -> ProcId {
+        let id = ProcId(self.next);
+        self.next += 1;
+        let slot = Arc::new(ProcSlot::new(id, group.to_owned(), program, auto));
+        let plan = Arc::new(plan(&slot));
+        self.procs.insert(
+            id,
+            Proc {
+                slot,
+                machine: Machine::default(),
+                generation: 0,
+                plan,
+                runner: None,
+                pidfd: None,
+                socket: None,
+                stamp: 0,
+                armed: None,
+                signals: Vec::new(),
+                waiters: Vec::new(),
+                reporting: false,
+            },
+        );
+        id
+    }
+
+    /// The member of that name in the group of that name.
+    pub fn member(&self, group: &str, process: &str) -> Option<&Proc> {
+        let members = &self.group(group)?.members;
+        members.iter().filter_map(|id| self.procs.get(id)).find(|p| p.slot.config.name == process)
+    }
+
+    /// Takes one process out of its group and gives it back.
+    pub fn remove_member(&mut self, id: ProcId) -> Option<Proc> {
+        for group in &mut self.groups {
+            group.members.retain(|member| *member != id);
+        }
+        self.procs.remove(&id)
     }
 
     /// Takes a group out and gives its processes back.

@@ -17,6 +17,8 @@ pub enum Timer {
     ShutdownReport,
     /// A child takes too long to be made; counts only with the newest number.
     SpawnOverdue(u64),
+    /// Clients are let in, whatever the first programs do.
+    Opening,
     /// TICK events; counts only with the newest number.
     Tick(u64),
 }

@@ -1,4 +1,4 @@
-//! A log that goes on: the streaming GET behind `tail -f`, `maintail -f` and `fg`.
+//! An answer that goes on: the streaming GET behind `tail -f`, `maintail -f`, `fg` and `events`.
 //!
 //! Thread: the caller's, which polls [`Follower`] as a descriptor and calls [`Follower::advance`] when
 //! there is something to read. Owns: its connection. Touches: the network.
@@ -12,7 +12,7 @@ use super::http::{Body, parse_head};
 use super::target::{Endpoint, Target};
 use super::transport::{Stream, authorization, connect};
 
-/// One streamed log.
+/// One streamed answer.
 #[derive(Debug)]
 pub struct Follower {
     stream: Stream,
@@ -38,6 +38,18 @@ impl Follower {
     /// # Errors
     /// No connection.
     pub fn open(target: &Target, path: &str) -> Result<Follower, CtlError> {
+        Follower::request(target, &quote(path), path)
+    }
+
+    /// The same for a request target that is quoted already, such as one with a query.
+    ///
+    /// # Errors
+    /// No connection.
+    pub fn open_quoted(target: &Target, path: &str) -> Result<Follower, CtlError> {
+        Follower::request(target, path, path)
+    }
+
+    fn request(target: &Target, quoted: &str, path: &str) -> Result<Follower, CtlError> {
         let host = Endpoint::parse(&target.url)?.host_header();
         // The reference sends credentials here whenever there is a password.
         let auth = match &target.password {
@@ -47,8 +59,7 @@ impl Follower {
             _ => String::new(),
         };
         let request = format!(
-            "GET {} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: supervisorctl/{}\r\nAccept: */*\r\n{auth}\r\n",
-            quote(path),
+            "GET {quoted} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: supervisorctl/{}\r\nAccept: */*\r\n{auth}\r\n",
             env!("CARGO_PKG_VERSION"),
         );
         let mut stream = connect(target)?;

@@ -6,10 +6,9 @@
 //! since the start while there is a pid, else 0), `exitstatus`, `spawnerr`, `description`, `logfiles`
 //! (object with `stdout` and `stderr`, empty texts where there is no file).
 
-use std::fmt::Write as _;
-
 use super::error::CtlError;
 use super::render::{number, text};
+use crate::json::string;
 use crate::rpc::value::Value;
 
 /// The document for the results of `getAllProcessInfo`, with a line end.
@@ -44,25 +43,6 @@ fn object(info: &Value) -> Result<String, CtlError> {
         string(text(info, "stdout_logfile")?),
         string(text(info, "stderr_logfile")?),
     ))
-}
-
-fn string(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\t' => out.push_str("\\t"),
-            c if c < ' ' || c == '\u{7f}' => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]

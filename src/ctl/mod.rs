@@ -1,7 +1,7 @@
 //! supervisorctl: commands typed by people and scripts, sent to supervisord as XML-RPC.
 //!
 //! Thread: supervisorctl's main, and the `ctrlc` crate's for Ctrl-C. Owns: its terminal, its history,
-//! its connection. May touch: the network to the daemon, `rpc::{xml, value, faults}`, the loader of
+//! its connection. May touch: the network to the daemon, `rpc::{xml, value, faults}`, names of events, the loader of
 //! `[supervisorctl]`.
 //!
 //! ```text
@@ -26,6 +26,7 @@ pub mod output;
 pub mod render;
 pub mod session;
 pub mod shell;
+pub mod sse;
 pub mod target;
 pub mod transport;
 pub mod tty;

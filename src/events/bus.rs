@@ -1,20 +1,19 @@
 //! The way of every event: from whoever makes it to the pools that listen for its kind.
 //!
-//! Pure; one value, a field of the coordinator. Owns all pools, the serial that numbers events in
-//! this daemon, and the taps.
+//! One value, a field of the coordinator; pure but for the taps, which get the time and are woken.
+//! Owns all pools, the serial that numbers events in this daemon, and the taps.
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
-use crossbeam_channel::{Sender, TrySendError};
 
 use super::effects::Effects;
 use super::event::Event;
 use super::listener::ListenerState;
 use super::pool::{Pool, PoolSpec, Serials};
+use super::stream::{Feed, Tapped};
 use super::types::{EventType, TypeSet};
 use crate::coordinator::inbox::ProcId;
+use crate::sys::clock;
 
 /// All pools and taps.
 #[derive(Debug)]
@@ -27,16 +26,9 @@ pub struct Bus {
     owner: HashMap<ProcId, usize>,
     /// Pools that listen for a kind, by its number.
     routes: [Vec<usize>; EventType::COUNT],
-    taps: Vec<Tap>,
+    /// Subscribers that are no listener processes.
+    taps: Vec<Feed>,
     wanted: TypeSet,
-}
-
-/// A subscriber that is no listener process.
-#[derive(Debug)]
-struct Tap {
-    types: TypeSet,
-    sender: Sender<Arc<Event>>,
-    dropped: Arc<AtomicU64>,
 }
 
 impl Bus {
@@ -81,14 +73,22 @@ impl Bus {
         self.reroute();
     }
 
-    /// Adds a subscriber inside the daemon. Its channel should be bounded: what it has no room for
-    /// is dropped, and counted in what is returned; nothing ever waits for it. It ends when the
-    /// receiver is gone.
-    pub fn add_tap(&mut self, types: TypeSet, sender: Sender<Arc<Event>>) -> Arc<AtomicU64> {
-        let dropped = Arc::new(AtomicU64::new(0));
-        self.taps.push(Tap { types, sender, dropped: dropped.clone() });
+    /// Takes a listener that has no process out of its pool; others are ignored.
+    pub fn remove_listener(&mut self, id: ProcId) {
+        self.with(id, |pool| pool.remove(id));
+        self.owner.remove(&id);
+    }
+
+    /// Adds a subscriber that is no listener process. Nothing ever waits for it.
+    pub fn add_tap(&mut self, tap: Feed) {
+        self.taps.push(tap);
         self.reroute();
-        dropped
+    }
+
+    /// Removes subscribers whose reader has ended, so that what only they wanted costs nothing again.
+    pub fn drop_gone_taps(&mut self) {
+        self.taps.retain(|tap| !tap.is_gone());
+        self.reroute();
     }
 
     /// Whether anybody wants events of that kind. Costs nothing, so ask before making one.
@@ -126,19 +126,20 @@ impl Bus {
         }
     }
 
-    /// Sends an event to all who want it. It is numbered only when a pool takes it.
+    /// Sends an event to all who want it. It is numbered only when somebody does.
     pub fn notify(&mut self, event: Event, fx: &mut Effects) {
         let kind = event.kind();
         if !self.wants(kind) {
             return;
         }
         let event = Arc::new(event);
-        self.feed_taps(&event);
-        let route = self.routes.get(kind as usize).map_or(&[][..], Vec::as_slice);
-        if route.is_empty() {
-            return;
-        }
         let serial = self.serials.take();
+        let mut time = None;
+        for tap in self.taps.iter().filter(|tap| tap.types().contains(kind)) {
+            let time = *time.get_or_insert_with(clock::wall);
+            tap.offer(Tapped { serial, time, event: event.clone() });
+        }
+        let route = self.routes.get(kind as usize).map_or(&[][..], Vec::as_slice);
         for &at in route {
             if let Some(pool) = self.pools.get_mut(at) {
                 pool.accept(event.clone(), serial, fx);
@@ -184,31 +185,10 @@ impl Bus {
         }
     }
 
-    /// Never waits: `try_send` on a channel whose reader is slow drops the event for that reader.
-    fn feed_taps(&mut self, event: &Arc<Event>) {
-        let before = self.taps.len();
-        self.taps.retain(|tap| {
-            if !tap.types.contains(event.kind()) {
-                return true;
-            }
-            match tap.sender.try_send(event.clone()) {
-                Ok(()) => true,
-                Err(TrySendError::Full(_)) => {
-                    tap.dropped.fetch_add(1, Ordering::Relaxed);
-                    true
-                }
-                Err(TrySendError::Disconnected(_)) => false,
-            }
-        });
-        if self.taps.len() != before {
-            self.reroute();
-        }
-    }
-
     /// Works out the tables anew; only when a pool or tap comes or goes.
     fn reroute(&mut self) {
         self.owner.clear();
-        self.wanted = self.taps.iter().fold(TypeSet::NONE, |set, tap| set.union(tap.types));
+        self.wanted = self.taps.iter().fold(TypeSet::NONE, |set, tap| set.union(tap.types()));
         for route in &mut self.routes {
             route.clear();
         }
@@ -229,7 +209,7 @@ mod tests {
     use super::*;
     use crate::config::model::Level;
     use crate::events::effects::PoolEffect;
-    use crossbeam_channel::bounded;
+    use crate::events::stream::{Item, queue};
 
     const ONE: ProcId = ProcId(1);
     const TWO: ProcId = ProcId(2);
@@ -359,31 +339,29 @@ mod tests {
     }
 
     #[test]
-    fn a_full_tap_loses_events_and_holds_nobody_up() {
-        let (mut bus, mut fx) = (Bus::new("s"), Effects::new(Level::Info));
-        let (sender, receiver) = bounded(2);
-        let dropped = bus.add_tap(TypeSet::of(EventType::RemoteCommunication), sender);
-        for n in 0..5 {
-            bus.notify(remote(n), &mut fx);
-        }
+    fn a_tap_gets_what_it_wants_with_the_serials_of_listeners() {
+        let (mut bus, mut fx) = two_pools();
+        let (tap, mut subscription) = queue(TypeSet::of(EventType::RemoteCommunication)).unwrap();
+        bus.add_tap(tap);
         bus.notify(Event::group_added("g"), &mut fx);
-        assert_eq!(dropped.load(Ordering::Relaxed), 3);
-        assert_eq!(receiver.recv().unwrap().payload(), "type:n\n0");
-        drop(receiver);
-        assert!(bus.wants(EventType::RemoteCommunication));
-        bus.notify(remote(9), &mut fx);
-        assert!(bus.wanted().is_empty());
-        assert!(fx.list.is_empty());
+        bus.notify(remote(1), &mut fx);
+        let Some(Item::Event(tapped)) = subscription.next() else { panic!("no event") };
+        assert_eq!((tapped.serial, tapped.event.payload()), (1, "type:n\n1"));
+        assert!(subscription.next().is_none());
+        assert_eq!(headers(&mut fx), [triple("one", 0, 0), triple("two", 1, 0)]);
     }
 
     #[test]
-    fn an_event_for_taps_only_takes_no_serial() {
+    fn an_event_for_a_tap_only_is_numbered_too() {
         let (mut bus, mut fx) = two_pools();
-        let (sender, receiver) = bounded(10);
-        bus.add_tap(TypeSet::of(EventType::Event), sender);
+        let (tap, subscription) = queue(TypeSet::of(EventType::Event)).unwrap();
+        bus.add_tap(tap);
         bus.notify(Event::supervisor_running(), &mut fx);
         bus.notify(remote(1), &mut fx);
-        assert_eq!(receiver.len(), 2);
-        assert_eq!(headers(&mut fx), [triple("one", 0, 0), triple("two", 0, 0)]);
+        assert_eq!(headers(&mut fx), [triple("one", 1, 0), triple("two", 1, 0)]);
+        drop(subscription);
+        bus.drop_gone_taps();
+        assert!(!bus.wants(EventType::SupervisorStateChangeRunning));
+        assert!(bus.wants(EventType::RemoteCommunication));
     }
 }

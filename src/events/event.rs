@@ -3,6 +3,7 @@
 //! An event is a value that never changes; it is shared by `Arc` between pools and taps. Payload
 //! texts, their keys and the order of these are the reference's: listeners parse them.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 use std::sync::{Arc, OnceLock};
 
@@ -46,6 +47,17 @@ enum Body {
     Empty,
     Tick(i64),
     Group(Arc<str>),
+}
+
+/// A value of a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field<'a> {
+    /// A name.
+    Text(&'a str),
+    /// A count, a process id or a time.
+    Number(i64),
+    /// Shown as 0 or 1.
+    Flag(bool),
 }
 
 /// What stands in a header besides the event itself.
@@ -140,25 +152,61 @@ impl Event {
         self.payload.get_or_init(|| self.render().into_boxed_str())
     }
 
-    fn render(&self) -> String {
+    /// What the payload says, as names and values in its order.
+    pub fn fields(&self) -> Vec<(&'static str, Field<'_>)> {
+        let named = |process, group| {
+            vec![("processname", Field::Text(process)), ("groupname", Field::Text(group))]
+        };
         match &self.body {
-            Body::State(change) => change.render(),
-            Body::Output { process, group, pid, channel, data } => {
-                let data = readable(data);
-                match channel {
-                    Some(channel) => format!(
-                        "processname:{process} groupname:{group} pid:{pid} channel:{}\n{data}",
-                        channel.name()
-                    ),
-                    None => format!("processname:{process} groupname:{group} pid:{pid}\n{data}"),
-                }
+            Body::State(change) => change.fields(),
+            Body::Output { process, group, pid, channel, .. } => {
+                let mut fields = named(process, group);
+                fields.push(("pid", Field::Number(i64::from(*pid))));
+                fields.extend(channel.map(|c| ("channel", Field::Text(c.name()))));
+                fields
             }
-            Body::Remote { kind, data } => format!("type:{kind}\n{data}"),
-            Body::Empty => String::new(),
-            Body::Tick(when) => format!("when:{when}"),
-            // The only payload that ends with a line feed of its own.
-            Body::Group(group) => format!("groupname:{group}\n"),
+            Body::Remote { kind, .. } => vec![("type", Field::Text(kind))],
+            Body::Empty => Vec::new(),
+            Body::Tick(when) => vec![("when", Field::Number(*when))],
+            Body::Group(group) => vec![("groupname", Field::Text(group))],
         }
+    }
+
+    /// The text below the fields, for kinds that have one.
+    pub fn text(&self) -> Option<Cow<'_, str>> {
+        match &self.body {
+            Body::Output { data, .. } => Some(readable(data)),
+            Body::Remote { data, .. } => Some(Cow::Borrowed(data)),
+            Body::State(_) | Body::Empty | Body::Tick(_) | Body::Group(_) => None,
+        }
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        let data = match &self.body {
+            Body::Output { data, .. } => data.len(),
+            Body::Remote { kind, data } => kind.len() + data.len(),
+            Body::State(_) | Body::Empty | Body::Tick(_) | Body::Group(_) => 0,
+        };
+        data + size_of::<Event>()
+    }
+
+    fn render(&self) -> String {
+        let mut out = String::new();
+        for (i, (name, value)) in self.fields().into_iter().enumerate() {
+            let blank = if i == 0 { "" } else { " " };
+            // Writing to a String cannot fail.
+            let _ = write!(out, "{blank}{name}:{value}");
+        }
+        // The only payload without a text that ends with a line feed.
+        if matches!(self.body, Body::Group(_)) {
+            out.push('\n');
+        }
+        if let Some(text) = self.text() {
+            out.push('\n');
+            out.push_str(&text);
+        }
+        out
     }
 
     /// The message to a listener: a header line and the payload, in UTF-8. `len` counts characters
@@ -178,19 +226,31 @@ impl Event {
 }
 
 impl StateChange {
-    fn render(&self) -> String {
-        let StateChange { process, group, from, .. } = self;
-        let mut out = format!("processname:{process} groupname:{group} from_state:{}", from.name());
-        // Writing to a String cannot fail.
-        let _ = match self.to {
-            State::Starting | State::Backoff => write!(out, " tries:{}", self.tries),
-            State::Exited => {
-                write!(out, " expected:{} pid:{}", u8::from(self.expected), self.pid)
-            }
-            State::Running | State::Stopping | State::Stopped => write!(out, " pid:{}", self.pid),
-            State::Fatal | State::Unknown => Ok(()),
-        };
-        out
+    fn fields(&self) -> Vec<(&'static str, Field<'_>)> {
+        let pid = ("pid", Field::Number(i64::from(self.pid)));
+        let mut fields = vec![
+            ("processname", Field::Text(&self.process)),
+            ("groupname", Field::Text(&self.group)),
+            ("from_state", Field::Text(self.from.name())),
+        ];
+        match self.to {
+            State::Starting | State::Backoff => fields.push(("tries", Field::Number(self.tries))),
+            State::Exited => fields.extend([("expected", Field::Flag(self.expected)), pid]),
+            State::Running | State::Stopping | State::Stopped => fields.push(pid),
+            State::Fatal | State::Unknown => {}
+        }
+        fields
+    }
+}
+
+impl std::fmt::Display for Field<'_> {
+    /// As it stands in a payload.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Field::Text(text) => f.write_str(text),
+            Field::Number(number) => write!(f, "{number}"),
+            Field::Flag(flag) => write!(f, "{}", u8::from(*flag)),
+        }
     }
 }
 

@@ -26,12 +26,11 @@ pub struct PoolSpec {
 }
 
 impl From<&ListenerPool> for PoolSpec {
-    /// With `len` in characters, as the reference has it.
     fn from(config: &ListenerPool) -> PoolSpec {
         PoolSpec {
             buffer_size: config.buffer_size,
             types: TypeSet::from_names(&config.events),
-            len_in_bytes: false,
+            len_in_bytes: config.len_in_bytes,
         }
     }
 }
@@ -188,6 +187,17 @@ impl Pool {
             member.running = false;
             member.listener = None;
         });
+    }
+
+    /// A member that has no process leaves for good.
+    pub fn remove(&mut self, id: ProcId) {
+        let Some(at) = self.index.remove(&id) else { return };
+        self.members.remove(at);
+        let shifted = |i: usize| if i > at { i - 1 } else { i };
+        for i in self.index.values_mut() {
+            *i = shifted(*i);
+        }
+        self.ready = self.ready.iter().filter(|i| **i != at).map(|i| shifted(*i)).collect();
     }
 
     /// A member wrote to its stdout.
@@ -443,6 +453,23 @@ mod tests {
         fn writes(&mut self) -> Vec<(u64, u64)> {
             self.take().0.into_iter().map(|(id, serial, _)| (id, serial)).collect()
         }
+    }
+
+    #[test]
+    fn a_member_that_left_is_passed_over_and_the_others_stay() {
+        const C: ProcId = ProcId(3);
+        let mut rig = Rig::new(10, &[(A, "a"), (B, "b"), (C, "c")]);
+        rig.up(B);
+        rig.up(C);
+        rig.pool.remove(A);
+        rig.pool.remove(A);
+        for _ in 0..3 {
+            rig.emit();
+        }
+        assert_eq!(rig.writes(), [(2, 0), (3, 1)]);
+        rig.says(C, "RESULT 2\nOKREADY\n");
+        assert_eq!(rig.writes(), [(3, 2)]);
+        assert_eq!(rig.pool.members().collect::<Vec<_>>(), [B, C]);
     }
 
     #[test]

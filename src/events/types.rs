@@ -176,6 +176,12 @@ impl EventType {
         Self::from_name(&entry.trim().to_uppercase())
     }
 
+    /// The sentence that a name is none, with those that are.
+    pub fn unknown(name: &str) -> String {
+        let known = Self::ALL.map(EventType::name).join(", ");
+        format!("there is no type of events {name:?}; there are {known}")
+    }
+
     /// Whether a listener for `other` gets events of this kind.
     pub fn is_a(self, other: EventType) -> bool {
         let mut kind = Some(self);

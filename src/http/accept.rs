@@ -1,6 +1,7 @@
 //! The accept thread of one listener. Owns the listener and its socket file; never ends before the
 //! server does.
 
+use std::convert::Infallible;
 use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use std::thread::Builder;
 use std::time::Duration;
 
+use crossbeam_channel::Receiver;
 use nix::poll::{PollFd, PollFlags};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::socket::{setsockopt, sockopt};
@@ -30,6 +32,8 @@ const COMEBACK: Duration = Duration::from_secs(1);
 
 /// What the accept thread owns.
 pub(super) struct Door {
+    /// Nobody is let in before its senders are gone.
+    opening: Option<Receiver<Infallible>>,
     bound: Bound,
     ctx: Arc<Context>,
     /// Tells of changes in the socket file's folder.
@@ -41,13 +45,17 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub fn new(bound: Bound, ctx: Arc<Context>) -> Door {
+    pub fn new(opening: Option<Receiver<Infallible>>, bound: Bound, ctx: Arc<Context>) -> Door {
         let watch = bound.file.as_ref().and_then(|f| watch_folder(&f.path));
-        Door { bound, ctx, watch, trouble: None, displaced: false }
+        Door { opening, bound, ctx, watch, trouble: None, displaced: false }
     }
 
     /// Accepts until the server stops, then removes the socket file.
     pub fn run(mut self) {
+        if let Some(opening) = self.opening.take() {
+            // never a message, only the end
+            let _ = opening.recv();
+        }
         loop {
             let (stop, visitor, file) = self.look();
             if stop {

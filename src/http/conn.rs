@@ -127,6 +127,12 @@ impl Conn {
                 self.log_access(&request.line(), 200, sent);
                 Ok(Then::End)
             }
+            Answer::Events(events) => {
+                let ctx = &self.ctx;
+                let sent = events.stream(&request, &self.socket, &ctx.stop, &ctx.limits);
+                self.log_access(&request.line(), 200, sent);
+                Ok(Then::End)
+            }
         }
     }
 
@@ -183,11 +189,15 @@ impl Conn {
     }
 
     /// Answers someone who may not go on. The reference announces the close and leaves it to the
-    /// client; whatever else the client sends is not looked at.
+    /// client, so one that would keep the connection gets the time of [`Conn::linger`]; one that asked
+    /// for the end, and so may read to it, gets that at once. Whatever else comes is not looked at.
     fn dismiss(&mut self, request: &Request, response: &Response) -> Result<Then, Halt> {
         let close = Persistence::AnnouncedClose;
         let sent = self.send(response, request.version, close, request.method != "HEAD")?;
         self.log_access(&request.line(), response.status, sent);
+        if !request.keeps_alive() {
+            self.socket.end();
+        }
         Ok(Then::Linger { discard: true })
     }
 

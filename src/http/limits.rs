@@ -27,6 +27,9 @@ pub struct Limits {
     pub body: Duration,
     /// How long a client may take nothing of an answer.
     pub stall: Duration,
+    /// How long an event stream may be silent: then a comment is sent, since proxies close
+    /// connections on which nothing happens.
+    pub keep_alive: Duration,
     /// How long a connection that is to be closed may still send what we throw away, lest the
     /// kernel's reset destroys the answer on its way.
     pub linger: Duration,
@@ -48,6 +51,7 @@ impl Default for Limits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(60),
             stall: Duration::from_secs(30),
+            keep_alive: Duration::from_secs(15),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(5),
             // only touched pages cost memory; unoptimised code has frames several times as large

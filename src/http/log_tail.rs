@@ -11,15 +11,14 @@ use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 
-use super::body::{LAST_CHUNK, chunk};
 use super::date::http_date;
-use super::request::{Request, Version};
-use super::response::{Persistence, Response};
-use super::socket::{Gone, Socket, wait};
-use crate::sys::clock::{self, Mono};
+use super::request::Request;
+use super::response::Response;
+use super::socket::{Gone, Socket};
+use super::stream::{Sender, look_up};
+use crate::sys::clock::Mono;
 use crate::sys::fds::EventFd;
 
 /// Bytes of the past that a client gets to see.
@@ -59,22 +58,16 @@ impl Tail {
         stop: &EventFd,
         stall: Duration,
     ) -> usize {
-        let chunked =
-            request.version == Version::Http11 && !request.header_has("connection", "close");
-        let mut out = Sender { socket, stall, chunked, sent: 0 };
-        let head = self.head(chunked).head(request.version, Persistence::Stream, clock::wall().0);
+        let mut out = Sender::new(request, socket, stall);
         // what happens then is told by how many bytes went out
-        let _ = out.raw(&head).and_then(|()| self.follow(&mut out, stop));
-        out.sent
+        let _ = out.head(self.head()).and_then(|()| self.follow(&mut out, stop));
+        out.sent()
     }
 
-    fn head(&self, chunked: bool) -> Response {
-        let mut head = Response::ok("text/plain;charset=utf-8", Vec::new())
+    fn head(&self) -> Response {
+        let head = Response::ok("text/plain;charset=utf-8", Vec::new())
             .with("Last-Modified", http_date(self.modified));
-        if self.unbuffered {
-            head = head.with("X-Accel-Buffering", "no");
-        }
-        if chunked { head.with("Transfer-Encoding", "chunked") } else { head }
+        if self.unbuffered { head.with("X-Accel-Buffering", "no") } else { head }
     }
 
     fn follow(&mut self, out: &mut Sender<'_>, stop: &EventFd) -> Result<(), Gone> {
@@ -105,65 +98,11 @@ impl Tail {
                 continue;
             }
             let deadline = watch.inotify.is_none().then(|| Mono::now().after(LOOK));
-            if look_up(out.socket, stop, watch.inotify.as_ref(), deadline)? {
+            if look_up(out.socket, stop, watch.inotify.as_ref().map(AsFd::as_fd), deadline)? {
                 return out.end();
             }
             watch.drain();
         }
-    }
-}
-
-/// Waits for the client, the server's end (true) or the watch. What the client sends is thrown away:
-/// the stream is the last answer on its connection.
-fn look_up(
-    socket: &Socket,
-    stop: &EventFd,
-    watch: Option<&Inotify>,
-    deadline: Option<Mono>,
-) -> Result<bool, Gone> {
-    loop {
-        let mut fds = vec![
-            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
-            PollFd::new(socket.as_fd(), PollFlags::POLLIN),
-        ];
-        fds.extend(watch.map(|w| PollFd::new(w.as_fd(), PollFlags::POLLIN)));
-        let ready = wait(&mut fds, deadline);
-        if ready.contains(&0) {
-            return Ok(true);
-        }
-        if ready.contains(&1) {
-            match socket.recv(&mut [0; 1024])? {
-                Some(0) => return Err(Gone),
-                _ if ready.len() == 1 => continue,
-                _ => {}
-            }
-        }
-        return Ok(false);
-    }
-}
-
-/// Sends pieces in the coding of the answer.
-struct Sender<'a> {
-    socket: &'a Socket,
-    stall: Duration,
-    chunked: bool,
-    sent: usize,
-}
-
-impl Sender<'_> {
-    fn raw(&mut self, bytes: &[u8]) -> Result<(), Gone> {
-        self.sent += bytes.len();
-        self.socket.send_all(bytes, self.stall)
-    }
-    fn data(&mut self, bytes: &[u8]) -> Result<(), Gone> {
-        match (bytes, self.chunked) {
-            ([], _) => Ok(()),
-            (_, true) => self.raw(&chunk(bytes)),
-            (_, false) => self.raw(bytes),
-        }
-    }
-    fn end(&mut self) -> Result<(), Gone> {
-        if self.chunked { self.raw(LAST_CHUNK) } else { Ok(()) }
     }
 }
 

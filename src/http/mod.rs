@@ -10,6 +10,7 @@ mod body;
 mod conn;
 mod crowd;
 mod date;
+mod event_stream;
 mod guard;
 mod head;
 mod limits;
@@ -21,6 +22,7 @@ mod response;
 mod route;
 mod server;
 mod socket;
+mod stream;
 #[cfg(test)]
 mod tests;
 
@@ -28,13 +30,15 @@ use std::path::PathBuf;
 
 use crate::config::model::Level;
 use crate::coordinator::inbox::Channel;
+use crate::events::Subscription;
+use crate::events::types::TypeSet;
 
 pub use date::http_date;
 pub use limits::Limits;
 pub use listen::{Bound, StartError, bind, discard};
 pub use request::{Peer, Request, Version};
 pub use response::Response;
-pub use server::{Server, serve};
+pub use server::{Server, serve, serve_after};
 
 /// What the HTTP server needs of the daemon. Called from connection threads; may block.
 pub trait Backend: Send + Sync + 'static {
@@ -58,6 +62,24 @@ pub trait Backend: Send + Sync + 'static {
     fn page(&self, _request: &page::PageRequest<'_>) -> Option<page::PageResponse> {
         None
     }
+    /// Subscribes to events of these kinds.
+    ///
+    /// # Errors
+    /// There is no stream of them, or not now.
+    fn events(&self, _types: TypeSet) -> Result<Subscription, NoEvents> {
+        Err(NoEvents::None)
+    }
+}
+
+/// Why there is no event stream.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoEvents {
+    /// There never is one: HTTP 404.
+    #[error("there is no event stream")]
+    None,
+    /// Not for this client now, and why: HTTP 503.
+    #[error("{0}")]
+    Refused(String),
 }
 
 /// The body was no XML-RPC request. The text ends the reference's line in the activity log:

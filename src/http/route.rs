@@ -1,5 +1,6 @@
 //! Which part of the server answers a request, by its path as the reference does.
 
+use super::event_stream::{self, EventStream};
 use super::log_tail::Tail;
 use super::page::PageRequest;
 use super::request::Request;
@@ -14,6 +15,8 @@ pub(super) enum Answer {
     Page(Response),
     /// A log that is followed.
     Tail(Box<Tail>),
+    /// Events as they come.
+    Events(Box<EventStream>),
 }
 
 /// Whether the path is that of XML-RPC: any that begins so.
@@ -35,6 +38,11 @@ pub(super) fn answer<'a>(
     } else if path.starts_with("/mainlogtail") {
         // the reference asks proxies not to buffer for the logs of processes only
         log(request, || backend.main_log().and_then(|f| Tail::open(f, false)))
+    } else if path == event_stream::PATH {
+        match EventStream::open(request, backend) {
+            Ok(stream) => Answer::Events(Box::new(stream)),
+            Err(response) => Answer::Page(response),
+        }
     } else {
         let none = if matches!(request.method.as_str(), "GET" | "HEAD") { 404 } else { 400 };
         Answer::Page(backend.page(&page()).map_or_else(|| Response::error(none), Response::from))

@@ -1,9 +1,12 @@
 //! The running server: its threads, and how they end.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
+
+use crossbeam_channel::Receiver;
 
 use super::accept::Door;
 use super::auth::Credentials;
@@ -33,6 +36,19 @@ pub fn serve(
     backend: Arc<dyn Backend>,
     limits: Limits,
 ) -> std::io::Result<Server> {
+    serve_after(None, bound, backend, limits)
+}
+
+/// The same, but connections wait in the kernel's queue until all senders of `opening` are gone.
+///
+/// # Errors
+/// As [`serve`].
+pub fn serve_after(
+    opening: Option<Receiver<Infallible>>,
+    bound: Vec<Bound>,
+    backend: Arc<dyn Backend>,
+    limits: Limits,
+) -> std::io::Result<Server> {
     let stop = match EventFd::new() {
         Ok(stop) => Arc::new(stop),
         Err(e) => {
@@ -42,7 +58,7 @@ pub fn serve(
     };
     let mut server = Server { stop, threads: Vec::new(), crowds: Vec::new(), limits };
     for one in bound {
-        server.open(one, &backend);
+        server.open(one, opening.clone(), &backend);
     }
     Ok(server)
 }
@@ -72,7 +88,12 @@ impl Server {
         self.crowds.iter().map(|c| c.count_idle()).sum()
     }
 
-    fn open(&mut self, bound: Bound, backend: &Arc<dyn Backend>) {
+    fn open(
+        &mut self,
+        bound: Bound,
+        opening: Option<Receiver<Infallible>>,
+        backend: &Arc<dyn Backend>,
+    ) {
         let section = bound.server.section.clone();
         let credentials = Credentials::of(&bound.server);
         let crowd = Arc::new(Crowd::default());
@@ -85,7 +106,7 @@ impl Server {
             crowd: Arc::clone(&crowd),
             refusal_told: AtomicBool::new(false),
         });
-        let door = Door::new(bound, ctx);
+        let door = Door::new(opening, bound, ctx);
         match Builder::new().name("http-accept".into()).spawn(move || door.run()) {
             Ok(thread) => {
                 self.threads.push(thread);

@@ -452,6 +452,18 @@ fn wrong_credentials_get_401_and_nothing_else() {
 }
 
 #[test]
+fn the_end_of_a_refusal_comes_at_once() {
+    // a client that reads to the end would otherwise notice only after this time
+    let site = Site::with(Limits { linger: LONG * 10, ..quick() }, Some("x"));
+    for request in ["GET / HTTP/1.1\r\nConnection: close\r\n\r\n", "GET / HTTP/1.0\r\n\r\n"] {
+        let mut c = site.connect();
+        c.send(request);
+        assert!(c.status().contains(" 401 "));
+        assert!(c.ends());
+    }
+}
+
+#[test]
 fn pages_come_from_the_backend_and_the_rest_is_not_found() {
     let site = Site::new(quick());
     assert_eq!(site.ask("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").body, "<p>page");

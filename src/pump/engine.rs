@@ -201,6 +201,10 @@ impl Pump {
     fn flow_turn(&mut self, token: Token) {
         let Some(flow) = self.flows.get_mut(&token) else { return };
         flow.pause_until = None;
+        // A timer or an event of this turn may come after the reason to wait.
+        if flow.held_by_sink || flow.held_by_inbox {
+            return;
+        }
         if flow.feeds_inbox() && self.shared.overdrawn() {
             flow.held_by_inbox = true;
             self.throttled.push(token);
@@ -248,6 +252,7 @@ impl Pump {
             PumpMsg::Write { id, generation, data, done } => {
                 self.write_input(id, generation, &data, done);
             }
+            PumpMsg::Mute { id, generation } => self.mute(id, generation),
             PumpMsg::Reopen => self.out.reopen_all(),
             PumpMsg::Clear { id, done } => {
                 let worked = match id {
@@ -377,6 +382,15 @@ impl Pump {
             run.stdin = None;
         }
         self.out.send(Msg::StdinClosed { id, generation });
+    }
+
+    fn mute(&mut self, id: ProcId, generation: Gen) {
+        let flows = self.run_of(id, generation).map(|r| r.flows.clone()).unwrap_or_default();
+        for token in flows {
+            if let Some(flow) = self.flows.get_mut(&token) {
+                flow.muted = true;
+            }
+        }
     }
 
     /// Clears the logs of a process that runs. As in the reference one that does not keeps its logs,

@@ -57,6 +57,8 @@ pub(super) struct Flow {
     pub pause_until: Option<Mono>,
     /// Its sink is slow.
     pub held_by_sink: bool,
+    /// A listener that is not listened to any more.
+    pub muted: bool,
     /// The coordinator has enough to do.
     pub held_by_inbox: bool,
     fd: OwnedFd,
@@ -96,6 +98,7 @@ impl Flow {
             pause_until: None,
             held_by_sink: false,
             held_by_inbox: false,
+            muted: false,
             fd,
             watch: Watch::Off,
             strip: plan.strip_ansi.then(Stripper::default),
@@ -107,7 +110,7 @@ impl Flow {
 
     /// Its bytes go to the coordinator, too.
     pub fn feeds_inbox(&self) -> bool {
-        self.plan.listener || self.plan.events_enabled || self.capture.is_some()
+        self.plan.listener && !self.muted || self.plan.events_enabled || self.capture.is_some()
     }
 
     /// Makes the epoll set agree with what the stream waits for.
@@ -225,6 +228,9 @@ impl Flow {
             self.held_by_sink |= out.write(sink, shown, &self.plan, self.token);
         }
         out.scratch = text;
+        if self.muted {
+            return;
+        }
         let (id, generation) = (self.id, self.generation);
         out.send_counted(data.len(), Msg::ListenerOutput { id, generation, data: data.to_vec() });
     }

@@ -124,6 +124,14 @@ pub enum PumpMsg {
         /// Told false when the pipe is closed (EPIPE at once).
         done: Option<Done>,
     },
+    /// A listener broke its protocol: what it writes goes to its log only from now on, however much
+    /// it is.
+    Mute {
+        /// Which process.
+        id: ProcId,
+        /// Which start.
+        generation: Gen,
+    },
     /// Close and open again every log file (SIGUSR2), the activity log included.
     Reopen,
     /// Empty the logs of a process: remove and open again (main log, or streams of a process).

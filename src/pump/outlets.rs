@@ -31,6 +31,8 @@ pub(super) type Token = u64;
 /// Bytes kept for failing targets in all, so that a full disk under thousands of programs does not
 /// become a full memory.
 const KEEP_ALL: usize = 32 << 20;
+/// Time for kept bytes after the last stream of a sink has ended.
+const ORPHAN: Duration = Duration::from_secs(30);
 /// Time for slow readers of our logs when the pump ends.
 const LAST_CALL: Duration = Duration::from_millis(300);
 
@@ -42,6 +44,8 @@ struct Entry {
     waiting: Vec<Token>,
     /// The timer that is set.
     timer: Option<Mono>,
+    /// Nobody writes here any more, but bytes are kept: how long they may try.
+    orphan_until: Option<Mono>,
 }
 
 /// See the module head.
@@ -124,32 +128,50 @@ impl Outlets {
         };
         let inherited = target::inherited_number(&path).is_some();
         let file = file.filter(|_| !inherited).and_then(Target::adopt);
-        if let Some(&token) = self.by_path.get(&path) {
+        if let Some(&token) = self.by_path.get(&path)
+            && let Some(entry) = self.sinks.get_mut(&token)
+        {
+            entry.users += 1;
+            entry.orphan_until = None;
             self.change(token, |sink, ctx| sink.adopt(label, file, ctx));
-            if let Some(entry) = self.sinks.get_mut(&token) {
-                entry.users += 1;
-            }
             return token;
         }
         let token = self.token();
         let sink = Sink::new(path.clone(), label, file, &mut self.ctx());
-        let entry = Entry { sink, path: path.clone(), users: 1, waiting: Vec::new(), timer: None };
+        let entry = Entry {
+            sink,
+            path: path.clone(),
+            users: 1,
+            waiting: Vec::new(),
+            timer: None,
+            orphan_until: None,
+        };
         self.sinks.insert(token, entry);
         self.by_path.insert(path, token);
+        // A failed open may have set a deadline.
+        self.change(token, |_, _| ());
         token
     }
 
-    /// One user less; the last one closes the sink.
+    /// One user less. The last one closes the sink, but not before a slow reader has got what was
+    /// kept for it.
     pub fn release(&mut self, token: Token) {
         let Some(entry) = self.sinks.get_mut(&token) else { return };
-        entry.users -= 1;
+        entry.users = entry.users.saturating_sub(1);
         if entry.users == 0 {
-            self.change(token, |sink, ctx| sink.abandon(ctx));
-            if let Some(entry) = self.sinks.remove(&token) {
-                self.by_path.remove(&entry.path);
-                self.released.extend(entry.waiting);
-            }
+            entry.orphan_until = Some(self.now.after(ORPHAN));
+            self.change(token, |_, _| ());
         }
+    }
+
+    fn close_sink(&mut self, token: Token) {
+        let Some(mut entry) = self.sinks.remove(&token) else { return };
+        self.by_path.remove(&entry.path);
+        entry.sink.abandon(&mut self.ctx());
+        for old in entry.sink.retired.drain(..) {
+            self.epoll.remove(&old);
+        }
+        self.released.append(&mut entry.waiting);
     }
 
     fn ctx(&mut self) -> Ctx<'_> {
@@ -191,12 +213,17 @@ impl Outlets {
                 sink.cannot_watch(&mut ctx);
             }
         }
-        let deadline = sink.deadline();
-        if deadline != entry.timer {
-            entry.timer = deadline;
-            if let Some(at) = deadline {
-                self.timers.set(at, Timer::Sink(token));
-            }
+        if entry.orphan_until.is_some_and(|t| self.now >= t || entry.sink.is_flushed()) {
+            self.close_sink(token);
+            return Some(result);
+        }
+        // One timer per sink is enough: one that comes too early is set again.
+        let deadline = entry.sink.deadline().into_iter().chain(entry.orphan_until).min();
+        if let Some(at) = deadline
+            && entry.timer.is_none_or(|set| at < set)
+        {
+            entry.timer = Some(at);
+            self.timers.set(at, Timer::Sink(token));
         }
         if !entry.sink.is_slow() {
             self.released.append(&mut entry.waiting);
@@ -280,7 +307,9 @@ impl Outlets {
 
     /// A sink's timer is due.
     pub fn tick(&mut self, token: Token) {
-        if let Some(entry) = self.sinks.get_mut(&token) {
+        if let Some(entry) = self.sinks.get_mut(&token)
+            && entry.timer.is_some_and(|at| at <= self.now)
+        {
             entry.timer = None;
             self.change(token, |sink, ctx| sink.tick(ctx));
         }
@@ -327,12 +356,12 @@ impl Outlets {
             let mut fds = [PollFd::new(target.as_fd(), PollFlags::POLLOUT)];
             let _ = poll(&mut fds, PollTimeout::from(left));
         }
+        let files = self.main.clone();
+        let others: Vec<Token> =
+            self.sinks.keys().copied().filter(|t| !files.contains(t)).collect();
+        others.into_iter().for_each(|t| self.close_sink(t));
+        // What they had to say.
         self.say_notes();
-        let tokens: Vec<Token> = self.sinks.keys().copied().collect();
-        for token in tokens {
-            self.change(token, |sink, ctx| sink.abandon(ctx));
-        }
-        self.sinks.clear();
-        self.by_path.clear();
+        files.into_iter().for_each(|t| self.close_sink(t));
     }
 }

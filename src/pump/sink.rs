@@ -372,13 +372,19 @@ impl Sink {
         self.pending.is_empty()
     }
 
-    /// Gives up what was kept, as the sink is about to be closed.
+    /// Gives up what was kept after a last try, and tells what was lost, as the sink is about to be
+    /// closed.
     pub fn abandon(&mut self, ctx: &mut Ctx<'_>) {
         if self.retry_time().is_some() && !self.pending.is_empty() {
             self.retry(ctx);
         }
         let gone = self.take_pending(ctx).len();
         self.lose(gone, ctx);
+        let lost = self.trouble.take_lost();
+        if lost > 0 && !self.mute {
+            let path = self.path.display();
+            ctx.notes.push(format!("{}: {path} closed, {lost} bytes were lost", self.label));
+        }
         self.install_none();
     }
 

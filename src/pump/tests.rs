@@ -292,6 +292,25 @@ fn output_is_copied_to_a_debug_log_in_the_references_words() {
 }
 
 #[test]
+fn a_listener_that_is_muted_is_logged_and_not_passed_on() {
+    let b = Bench::new();
+    let mut w = b.child(1, |p| p.listener = true);
+    w.write_all(b"garbage\n").unwrap();
+    assert_eq!(b.msg(), r"listener b'garbage\n'");
+    b.pump.send(PumpMsg::Mute { id: ID, generation: 1 });
+    b.pump.send(PumpMsg::Mute { id: ID, generation: 0 });
+    b.fence();
+    w.write_all(b"more\n").unwrap();
+    b.exit(1);
+    assert_eq!(b.msg(), "exit 1");
+    assert_eq!(fs::read(b.dir.join("stdout")).unwrap(), b"garbage\nmore\n");
+    // the next start is listened to again
+    let mut w = b.child(2, |p| p.listener = true);
+    w.write_all(b"READY\n").unwrap();
+    assert_eq!(b.msg(), r"listener b'READY\n'");
+}
+
+#[test]
 fn a_listener_is_logged_and_its_bytes_are_passed_on() {
     let b = Bench::with(Level::Debug, |_| {});
     let mut w = b.child(1, |p| {
@@ -499,6 +518,25 @@ fn a_slow_pipe_as_log_makes_the_child_wait_and_loses_nothing() {
     use nix::fcntl::{FcntlArg, OFlag, fcntl};
     let flags = OFlag::from_bits_retain(fcntl(&inherited, FcntlArg::F_GETFL).unwrap());
     assert!(!flags.contains(OFlag::O_NONBLOCK), "others share it");
+}
+
+#[test]
+fn a_slow_pipe_gets_the_last_words_of_a_child_that_is_gone() {
+    let b = Bench::new();
+    let (mut reader, inherited) = std::io::pipe().unwrap();
+    let name = format!("/dev/fd/{}", inherited.as_raw_fd());
+    let mut w = b.child(1, |p| p.path = Some(name.into()));
+    let data: Vec<u8> = (0..100_000u32).map(|i| (i / 3) as u8).collect();
+    w.write_all(&data).unwrap();
+    drop(w);
+    b.exit(1);
+    assert_eq!(b.msg(), "exit 1");
+    b.fence();
+    let mut got = vec![0; data.len()];
+    reader.read_exact(&mut got).unwrap();
+    assert!(got == data);
+    drop(inherited);
+    until(|| reader.read(&mut [0]).unwrap() == 0);
 }
 
 #[test]

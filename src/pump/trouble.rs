@@ -38,6 +38,11 @@ impl Trouble {
         self.now
     }
 
+    /// What was lost and not told yet.
+    pub fn take_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.lost)
+    }
+
     /// It works. The last error and the loss so far when that is to be said.
     pub fn over(&mut self, now: Mono) -> Option<(Errno, u64)> {
         let errno = self.now.take()?;

@@ -8,8 +8,10 @@ use super::value::{Fault, Value};
 use crate::config::model::Level;
 use crate::coordinator::inbox::Channel;
 use crate::coordinator::published::Published;
+use crate::events::Subscription;
+use crate::events::types::TypeSet;
 use crate::http::page::{self, PageRequest, PageResponse};
-use crate::http::{Backend, LogLookup, NotXmlRpc};
+use crate::http::{Backend, LogLookup, NoEvents, NotXmlRpc};
 
 /// A shared [`Service`] behind [`Backend`].
 #[derive(Clone)]
@@ -35,6 +37,9 @@ impl Backend for RpcBackend {
     }
     fn logs(&self, level: Level) -> bool {
         self.0.activity.enabled(level)
+    }
+    fn events(&self, types: TypeSet) -> Result<Subscription, NoEvents> {
+        self.0.subscribe(types)
     }
     fn page(&self, request: &PageRequest<'_>) -> Option<PageResponse> {
         page::respond(request, self.0.as_ref())

@@ -5,13 +5,15 @@
 //! waited for: with `wait=true` as long as it takes a process to start or stop. Owns nothing but
 //! the lock that keeps re-reads of the configuration in order.
 
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 
 use crossbeam_channel::{Sender, bounded};
 
 use super::args::Args;
 use super::faults::{
-    BAD_NAME, FAILED, INCORRECT_PARAMETERS, NO_FILE, SHUTDOWN_STATE, UNKNOWN_METHOD, fault,
+    BAD_NAME, FAILED, INCORRECT_PARAMETERS, NO_FILE, NOT_IN_WHITELIST, SHUTDOWN_STATE,
+    UNKNOWN_METHOD, fault,
 };
 use super::info::{self, Now};
 use super::logs;
@@ -34,7 +36,9 @@ pub type Load = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
 /// The XML-RPC service. Shared by all connections; each call may block its thread.
 pub struct Service {
     pub(super) published: Arc<Published>,
-    inbox: Sender<Msg>,
+    pub(super) inbox: Sender<Msg>,
+    /// Clients that follow events.
+    pub(super) streams: Arc<AtomicUsize>,
     pub(super) load: Load,
     pub(super) activity: Activity,
     namespaces: Namespaces,
@@ -61,7 +65,8 @@ impl Service {
         activity: Activity,
     ) -> Service {
         let namespaces = Namespaces::new(&published.config().rpc_interfaces);
-        Service { published, inbox, load, activity, namespaces, reread: Mutex::new(()) }
+        let (streams, reread) = (Arc::default(), Mutex::new(()));
+        Service { published, inbox, streams, load, activity, namespaces, reread }
     }
 
     /// Answers a request document with a response document, which may hold a fault.
@@ -100,6 +105,9 @@ impl Service {
         if !found.takes(params.len()) {
             return Err(fault(INCORRECT_PARAMETERS, None));
         }
+        if self.namespaces.forbids(method) && !self.is_down() {
+            return Err(fault(NOT_IN_WHITELIST, method.split('.').nth(1)));
+        }
         self.run(found.call, Args(params))
     }
 
@@ -114,6 +122,7 @@ impl Service {
             Call::SendRemoteComm => {
                 self.ask(Op::RemoteComm { kind: args.scalar(0)?, data: args.scalar(1)? })
             }
+            _ if call.is_twiddler() && !self.is_down() => self.twiddle(call, args),
             _ if self.is_going() => Err(fault(SHUTDOWN_STATE, None)),
             _ => self.run_while_up(call, args),
         }
@@ -161,7 +170,12 @@ impl Service {
             | Call::MethodHelp
             | Call::MethodSignature
             | Call::Multicall
-            | Call::SendRemoteComm => Err(fault(UNKNOWN_METHOD, None)),
+            | Call::SendRemoteComm
+            | Call::TwiddlerVersion
+            | Call::TwiddlerGroups
+            | Call::TwiddlerLog
+            | Call::TwiddlerAddProgram
+            | Call::TwiddlerRemoveProcess => Err(fault(UNKNOWN_METHOD, None)),
         }
     }
 
@@ -221,6 +235,11 @@ impl Service {
 
     fn is_going(&self) -> bool {
         matches!(self.published.mood(), Mood::Restarting | Mood::Shutdown)
+    }
+
+    /// A shutdown, but no restart, is under way.
+    fn is_down(&self) -> bool {
+        self.published.mood() == Mood::Shutdown
     }
 
     fn describe(&self, args: Args) -> Result<&'static super::methods::Method, Fault> {

@@ -47,6 +47,8 @@ faults! {
     STILL_RUNNING = 91;
     /// The configuration has errors.
     CANT_REREAD = 92;
+    /// twiddler's: its `whitelist=` leaves the method out.
+    NOT_IN_WHITELIST = 230;
 }
 
 /// A fault of the table, with the detail after its name when there is one.

@@ -105,11 +105,16 @@ pub fn all_configs(config: &Config, structure: &Structure) -> Value {
         let active = structure.group(&group.name);
         // Upstream shows the names of AUTO logs as long as the settings are those the group was
         // made from: a configuration that was read anew has no files of its own yet.
-        let same = active.filter(|view| Arc::ptr_eq(&view.config, group));
-        for program in &group.programs {
-            let slot = same.and_then(|view| view.process(&program.name));
-            let info = config_info(group, program, active.is_some(), slot.map(Arc::as_ref));
-            all.push((&program.name, info));
+        // What was added or removed at run time shows, too, as long as that is so.
+        match active.filter(|view| Arc::ptr_eq(&view.config, group)) {
+            Some(view) => all.extend(view.processes.iter().map(|slot| {
+                let info = config_info(group, &slot.config, true, Some(slot));
+                (slot.config.name.as_str(), info)
+            })),
+            None => all.extend(group.programs.iter().map(|program| {
+                let info = config_info(group, program, active.is_some(), None);
+                (program.name.as_str(), info)
+            })),
         }
     }
     all.sort_by_key(|(name, _)| *name);

@@ -7,9 +7,7 @@
 use super::faults::{SIGNATURE_UNSUPPORTED, fault};
 use super::value::{Fault, Value};
 use crate::config::model::RpcInterface;
-
-/// The only `supervisor.rpcinterface_factory` that can be served.
-pub const STANDARD_FACTORY: &str = "supervisor.rpcinterface:make_main_rpcinterface";
+use crate::config::{MAIN_INTERFACE, TWIDDLER_INTERFACE, values};
 
 /// What a method does; several names may share one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +49,28 @@ pub enum Call {
     MethodHelp,
     MethodSignature,
     Multicall,
+    TwiddlerVersion,
+    TwiddlerGroups,
+    TwiddlerLog,
+    TwiddlerAddProgram,
+    TwiddlerRemoveProcess,
+}
+
+impl Call {
+    /// Whether it is one of twiddler's.
+    pub fn is_twiddler(self) -> bool {
+        use Call::{
+            TwiddlerAddProgram, TwiddlerGroups, TwiddlerLog, TwiddlerRemoveProcess, TwiddlerVersion,
+        };
+        matches!(
+            self,
+            TwiddlerVersion
+                | TwiddlerGroups
+                | TwiddlerLog
+                | TwiddlerAddProgram
+                | TwiddlerRemoveProcess
+        )
+    }
 }
 
 /// One method.
@@ -128,21 +148,21 @@ const WAIT: Param = Param {
     optional: true,
 };
 
-const READ_HELP: &str = "Reads a part of the standard output log of a process. Positions are in \
+const READ_HELP: &str = "Read a part of the standard output log of a process. Positions are in \
 bytes; what is not UTF-8 comes as U+FFFD. Of a very long log only the first 56 MiB of the part \
 asked for are given (the last ones when the offset is negative).";
-const READ_STDERR_HELP: &str = "Reads a part of the standard error log of a process, by the same \
+const READ_STDERR_HELP: &str = "Read a part of the standard error log of a process, by the same \
 rules as readProcessStdoutLog.";
-const TAIL_HELP: &str = "Gives the end of the standard output log of a process as [text, offset, \
+const TAIL_HELP: &str = "Give the end of the standard output log of a process as [text, offset, \
 overflow]: the last bytes, up to length, the size of the log, and whether the log has grown beyond \
 offset + length, so that something may have been missed. Pass the offset on to the next call. A \
 log that is not there is empty.";
-const TAIL_STDERR_HELP: &str = "Gives the end of the standard error log of a process, by the same \
+const TAIL_STDERR_HELP: &str = "Give the end of the standard error log of a process, by the same \
 rules as tailProcessStdoutLog.";
-const CLEAR_HELP: &str = "Empties the logs of a process and opens them anew. Files of a process \
+const CLEAR_HELP: &str = "Empty the logs of a process and open them anew. Files of a process \
 that does not run are left as they are.";
-const API_HELP: &str = "Tells the version of this interface.";
-const MAIN_LOG_HELP: &str = "Reads a part of the activity log of supervisord, by the same rules as \
+const API_HELP: &str = "Tell the version of this interface.";
+const MAIN_LOG_HELP: &str = "Read a part of the activity log of supervisord, by the same rules as \
 readProcessStdoutLog.";
 
 macro_rules! methods {
@@ -160,28 +180,28 @@ macro_rules! methods {
 /// Methods of the standard namespace, by name.
 pub static SUPERVISOR: &[Method] = methods! {
     "addProcessGroup" AddGroup(GROUP) -> "boolean":
-        "Makes a group of the configuration read last active, and starts its autostart members.";
+        "Make a group of the configuration read last active, and start its autostart members.";
     "clearAllProcessLogs" ClearAllProcessLogs() -> "array":
-        "Empties the logs of all processes. Gives a status struct for each.";
+        "Empty the logs of all processes. Give a status struct for each.";
     "clearLog" ClearLog() -> "boolean":
-        "Removes the activity log's file and begins a new one.";
+        "Remove the activity log's file and begin a new one.";
     "clearProcessLog" ClearProcessLogs(PROCESS) -> "boolean": CLEAR_HELP;
     "clearProcessLogs" ClearProcessLogs(PROCESS) -> "boolean": CLEAR_HELP;
     "getAPIVersion" ApiVersion() -> "string": API_HELP;
     "getAllConfigInfo" AllConfigInfo() -> "array":
-        "Tells the settings of every process of the configuration read last, active or not.";
+        "Tell the settings of every process of the configuration read last, active or not.";
     "getAllProcessInfo" AllProcessInfo() -> "array":
-        "Gives what getProcessInfo gives, for all active processes, by group and name.";
+        "Give what getProcessInfo gives, for all active processes, by group and name.";
     "getIdentification" Identification() -> "string":
-        "Tells the identifier that supervisord was given, to tell several apart.";
-    "getPID" GetPid() -> "int": "Tells the process id of supervisord.";
+        "Tell the identifier that supervisord was given, to tell several apart.";
+    "getPID" GetPid() -> "int": "Tell the process id of supervisord.";
     "getProcessInfo" ProcessInfo(PROCESS) -> "struct":
-        "Tells the state of a process, when it started and stopped, its pid, its log files, and \
+        "Tell the state of a process, when it started and stopped, its pid, its log files, and \
          the description that status shows.";
     "getState" GetState() -> "struct":
-        "Tells whether supervisord runs, restarts or shuts down, as {statecode, statename}.";
+        "Tell whether supervisord runs, restarts or shuts down, as {statecode, statename}.";
     "getSupervisorVersion" SupervisorVersion() -> "string":
-        "Tells the version of supervisord.";
+        "Tell the version of supervisord.";
     "getVersion" ApiVersion() -> "string": API_HELP;
     "readLog" ReadLog(OFFSET, LENGTH) -> "string": MAIN_LOG_HELP;
     "readMainLog" ReadLog(OFFSET, LENGTH) -> "string": MAIN_LOG_HELP;
@@ -189,40 +209,40 @@ pub static SUPERVISOR: &[Method] = methods! {
     "readProcessStderrLog" ReadStderr(PROCESS, OFFSET, LENGTH) -> "string": READ_STDERR_HELP;
     "readProcessStdoutLog" ReadStdout(PROCESS, OFFSET, LENGTH) -> "string": READ_HELP;
     "reloadConfig" ReloadConfig() -> "array":
-        "Reads the configuration anew and tells the names of groups that are now [[added, changed, \
+        "Read the configuration anew and tell the names of groups that are now [[added, changed, \
          removed]]. Nothing that runs is touched: that takes addProcessGroup and \
          removeProcessGroup.";
     "removeProcessGroup" RemoveGroup(GROUP) -> "boolean":
-        "Takes a group whose processes have all stopped out of the active ones.";
+        "Take a group whose processes have all stopped out of the active ones.";
     "restart" Restart() -> "boolean":
-        "Stops all processes and starts again with the configuration read anew.";
+        "Stop all processes and start again with the configuration read anew.";
     "sendProcessStdin" SendStdin(
         PROCESS,
         required("chars", "string", "what to write, as UTF-8")
-    ) -> "boolean": "Writes to the standard input of a running process.";
+    ) -> "boolean": "Write to the standard input of a running process.";
     "sendRemoteCommEvent" SendRemoteComm(
         required("type", "string", "the event's type, of the sender's choice"),
         required("data", "string", "the event's body")
-    ) -> "boolean": "Sends an event to listeners that subscribe to REMOTE_COMMUNICATION.";
-    "shutdown" Shutdown() -> "boolean": "Stops all processes and ends supervisord.";
+    ) -> "boolean": "Send an event to listeners that subscribe to REMOTE_COMMUNICATION.";
+    "shutdown" Shutdown() -> "boolean": "Stop all processes and end supervisord.";
     "signalAllProcesses" SignalAll(SIGNAL) -> "array":
-        "Sends a signal to all running processes. Gives a status struct for each.";
+        "Send a signal to all running processes. Give a status struct for each.";
     "signalProcess" SignalProcess(PROCESSES, SIGNAL) -> "boolean":
-        "Sends a signal to a running process.";
+        "Send a signal to a running process.";
     "signalProcessGroup" SignalGroup(GROUP, SIGNAL) -> "array":
-        "Sends a signal to the running processes of a group. Gives a status struct for each.";
+        "Send a signal to the running processes of a group. Give a status struct for each.";
     "startAllProcesses" StartAll(WAIT) -> "array":
-        "Starts all processes that do not run. Gives a status struct for each.";
+        "Start all processes that do not run. Give a status struct for each.";
     "startProcess" StartProcess(PROCESSES, WAIT) -> "boolean":
-        "Starts a process. With wait the answer comes when it is up or has failed.";
+        "Start a process. With wait the answer comes when it is up or has failed.";
     "startProcessGroup" StartGroup(GROUP, WAIT) -> "array":
-        "Starts the processes of a group that do not run. Gives a status struct for each.";
+        "Start the processes of a group that do not run. Give a status struct for each.";
     "stopAllProcesses" StopAll(WAIT) -> "array":
-        "Stops all processes that run. Gives a status struct for each.";
+        "Stop all processes that run. Give a status struct for each.";
     "stopProcess" StopProcess(PROCESSES, WAIT) -> "boolean":
-        "Stops a process. With wait the answer comes when it has ended.";
+        "Stop a process. With wait the answer comes when it has ended.";
     "stopProcessGroup" StopGroup(GROUP, WAIT) -> "array":
-        "Stops the processes of a group that run. Gives a status struct for each.";
+        "Stop the processes of a group that run. Give a status struct for each.";
     "tailProcessLog" TailStdout(PROCESS, TAIL_OFFSET, TAIL_LENGTH) -> "array": TAIL_HELP;
     "tailProcessStderrLog" TailStderr(PROCESS, TAIL_OFFSET, TAIL_LENGTH) -> "array":
         TAIL_STDERR_HELP;
@@ -231,45 +251,95 @@ pub static SUPERVISOR: &[Method] = methods! {
 
 /// Methods of the `system` namespace, by name.
 pub static SYSTEM: &[Method] = methods! {
-    "listMethods" ListMethods() -> "array": "Lists the names of all methods.";
+    "listMethods" ListMethods() -> "array": "List the names of all methods.";
     "methodHelp" MethodHelp(required("name", "string", "the method, with its namespace"))
-        -> "string": "Tells what a method does.";
+        -> "string": "Tell what a method does.";
     "methodSignature" MethodSignature(required("name", "string", "the method, with its namespace"))
-        -> "array": "Tells the types of a method: its result, then each parameter.";
+        -> "array": "Tell the types of a method: its result, then each parameter.";
     "multicall" Multicall(required("calls", "array", "structs {methodName, params}"))
-        -> "array": "Makes several calls one after the other. Gives the bare result of each, or a \
+        -> "array": "Make several calls one after the other. Give the bare result of each, or a \
                      struct {faultCode, faultString} where one failed.";
 };
 
-/// Which namespaces a configuration opens: `system`, and each `[rpcinterface:x]` with the standard
-/// factory. As upstream, without such a section there is no `supervisor.*` at all.
+/// Methods of the `twiddler` namespace, by name; see [`super::twiddler`]. Types are those that the
+/// package supervisor_twiddler declares, also where they are not what it gives.
+pub static TWIDDLER: &[Method] = methods! {
+    "addProgramToGroup" TwiddlerAddProgram(
+        TWIDDLED_GROUP,
+        required("program_name", "string", "the name of the program"),
+        required("program_options", "struct", "its options, as in a [program:x] section")
+    ) -> "boolean":
+        "Adds a program to an active group, as one process or as many as its numprocs says. They \
+         are not in the file: a restart forgets them.";
+    "getAPIVersion" TwiddlerVersion() -> "int": API_HELP;
+    "getGroupNames" TwiddlerGroups() -> "array": "Lists the names of the active groups.";
+    "log" TwiddlerLog(
+        required("message", "string", "what to write"),
+        Param {
+            name: "level",
+            kind: "string|int",
+            help: "a level such as WARN, or its number; default INFO",
+            optional: true,
+        }
+    ) -> "boolean": "Writes a line to the activity log.";
+    "removeProcessFromGroup" TwiddlerRemoveProcess(
+        TWIDDLED_GROUP,
+        required("process_name", "string", "the process, without its group")
+    ) -> "boolean": "Takes a process that does not run out of its group.";
+};
+
+const TWIDDLED_GROUP: Param = required("group_name", "string", "an active group");
+
+/// What serves a namespace.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Interface {
+    Standard,
+    /// With the methods that may be called; all when there are none.
+    Twiddler {
+        whitelist: Vec<String>,
+    },
+}
+
+/// Which namespaces a configuration opens: `system`, and each `[rpcinterface:x]` with a factory that is
+/// built in. As upstream, without such a section there is no `supervisor.*` at all.
 #[derive(Debug, Clone)]
-pub struct Namespaces(Vec<String>);
+pub struct Namespaces(Vec<(String, Interface)>);
 
 impl Namespaces {
     /// From the sections of a configuration.
     pub fn new(interfaces: &[RpcInterface]) -> Namespaces {
-        let standard = interfaces.iter().filter(|i| i.factory == STANDARD_FACTORY);
-        let mut names: Vec<String> = standard.map(|i| i.name.clone()).collect();
-        names.retain(|n| n != "system");
-        names.sort();
-        names.dedup();
-        Namespaces(names)
+        let mut spaces: Vec<(String, Interface)> =
+            interfaces.iter().filter_map(|i| Some((i.name.clone(), Interface::of(i)?))).collect();
+        spaces.retain(|(name, _)| name != "system");
+        spaces.sort_by(|a, b| a.0.cmp(&b.0));
+        spaces.dedup_by(|a, b| a.0 == b.0);
+        Namespaces(spaces)
     }
     /// The method of that full name. Upstream: exactly one dot, no name that begins with `_`.
     pub fn find(&self, name: &str) -> Option<&'static Method> {
         let (space, short) = name.split_once('.')?;
         let table = match space {
             "system" => SYSTEM,
-            _ if self.0.iter().any(|n| n == space) => SUPERVISOR,
-            _ => return None,
+            _ => self.interface(space)?.methods(),
         };
         table.binary_search_by(|m| m.name.cmp(short)).ok().and_then(|i| table.get(i))
     }
+    /// Whether the method of that full name is there but must not be called, as upstream's twiddler
+    /// has it for what its `whitelist=` leaves out.
+    pub fn forbids(&self, name: &str) -> bool {
+        let Some((space, short)) = name.split_once('.') else { return false };
+        match self.interface(space) {
+            Some(Interface::Twiddler { whitelist }) => {
+                !whitelist.is_empty() && whitelist.iter().all(|allowed| allowed != short)
+            }
+            Some(Interface::Standard) | None => false,
+        }
+    }
     /// All full names, sorted.
     pub fn list(&self) -> Vec<String> {
-        let tables = self.0.iter().map(|n| (n.as_str(), SUPERVISOR)).chain([("system", SYSTEM)]);
+        let tables = self.0.iter().map(|(n, i)| (n.as_str(), i.methods()));
         let mut names: Vec<String> = tables
+            .chain([("system", SYSTEM)])
             .flat_map(|(space, table)| table.iter().map(move |m| format!("{space}.{}", m.name)))
             .collect();
         names.sort();
@@ -283,6 +353,31 @@ impl Namespaces {
     pub fn describe(&self, name: Option<&str>) -> Result<&'static Method, Fault> {
         name.and_then(|n| self.find(n)).ok_or_else(|| fault(SIGNATURE_UNSUPPORTED, None))
     }
+
+    fn interface(&self, space: &str) -> Option<&Interface> {
+        self.0.iter().find(|(name, _)| name == space).map(|(_, interface)| interface)
+    }
+}
+
+impl Interface {
+    fn of(section: &RpcInterface) -> Option<Interface> {
+        match section.factory.as_str() {
+            MAIN_INTERFACE => Some(Interface::Standard),
+            TWIDDLER_INTERFACE => {
+                let list = section.options.iter().find(|(key, _)| key == "whitelist");
+                let whitelist = list.map_or_else(Vec::new, |(_, value)| values::list(value));
+                Some(Interface::Twiddler { whitelist })
+            }
+            _ => None,
+        }
+    }
+
+    fn methods(&self) -> &'static [Method] {
+        match self {
+            Interface::Standard => SUPERVISOR,
+            Interface::Twiddler { .. } => TWIDDLER,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -292,7 +387,7 @@ mod tests {
     fn namespaces(names: &[&str]) -> Namespaces {
         let section = |n: &&str| RpcInterface {
             name: (*n).to_owned(),
-            factory: STANDARD_FACTORY.to_owned(),
+            factory: MAIN_INTERFACE.to_owned(),
             options: Vec::new(),
         };
         Namespaces::new(&names.iter().map(section).collect::<Vec<_>>())
@@ -302,11 +397,12 @@ mod tests {
     fn tables_are_sorted_as_lookup_needs() {
         assert!(SUPERVISOR.is_sorted_by(|a, b| a.name < b.name));
         assert!(SYSTEM.is_sorted_by(|a, b| a.name < b.name));
+        assert!(TWIDDLER.is_sorted_by(|a, b| a.name < b.name));
     }
 
     #[test]
     fn optional_parameters_come_last() {
-        for m in SUPERVISOR.iter().chain(SYSTEM) {
+        for m in SUPERVISOR.iter().chain(SYSTEM).chain(TWIDDLER) {
             assert!(m.params.is_sorted_by_key(|p| p.optional), "{}", m.name);
         }
     }
@@ -353,8 +449,25 @@ mod tests {
     }
 
     #[test]
+    fn twiddler_is_there_where_it_is_configured() {
+        let section = |options| RpcInterface {
+            name: "twiddler".to_owned(),
+            factory: TWIDDLER_INTERFACE.to_owned(),
+            options,
+        };
+        let all = Namespaces::new(&[section(Vec::new())]);
+        assert_eq!(all.list().len(), 9);
+        assert!(all.find("twiddler.log").is_some() && all.find("twiddler.getState").is_none());
+        assert!(!all.forbids("twiddler.log"));
+        let list = ("whitelist".to_owned(), "getAPIVersion, getGroupNames".to_owned());
+        let some = Namespaces::new(&[section(vec![list])]);
+        assert!(some.find("twiddler.log").is_some() && some.forbids("twiddler.log"));
+        assert!(!some.forbids("twiddler.getGroupNames") && !some.forbids("system.listMethods"));
+    }
+
+    #[test]
     fn every_method_has_help_and_a_signature() {
-        for m in SUPERVISOR.iter().chain(SYSTEM) {
+        for m in SUPERVISOR.iter().chain(SYSTEM).chain(TWIDDLER) {
             assert!(m.help.ends_with('.'), "{}", m.name);
             assert_eq!(m.signature().len(), m.params.len() + 1);
             assert!(m.help_text().ends_with(&format!("@return {}\n", m.returns)));

@@ -9,7 +9,9 @@ pub mod info;
 pub mod logs;
 pub mod methods;
 mod multicall;
+mod subscribe;
 #[cfg(test)]
 pub(crate) mod testing;
+mod twiddler;
 pub mod value;
 pub mod xml;

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 use crossbeam_channel::{Receiver, unbounded};
 
 use super::dispatch::Service;
-use super::methods::STANDARD_FACTORY;
 use super::value::{Fault, Value};
 use crate::activity::Activity;
+use crate::config::MAIN_INTERFACE;
 use crate::config::model::{
     Autorestart, Config, Daemon, Group, GroupKind, Level, LogTarget, Output, Program, RpcInterface,
 };
@@ -107,7 +107,7 @@ pub fn config(groups: Vec<Group>) -> Config {
         groups: groups.into_iter().map(Arc::new).collect(),
         rpc_interfaces: vec![RpcInterface {
             name: "supervisor".to_owned(),
-            factory: STANDARD_FACTORY.to_owned(),
+            factory: MAIN_INTERFACE.to_owned(),
             options: Vec::new(),
         }],
         notes: Vec::new(),
@@ -228,6 +228,12 @@ fn words(op: &Op) -> String {
         Op::Adopt(config) => format!("adopt {}", config.groups.len()),
         Op::AddGroup { group, logs } => format!("add {} {}", group.name, logs.len()),
         Op::RemoveGroup(name) => format!("remove {name}"),
+        Op::AddPrograms { group, programs, logs } => {
+            let names: Vec<&str> = programs.iter().map(|p| p.name.as_str()).collect();
+            format!("add {} {} to {group}", names.join(","), logs.len())
+        }
+        Op::RemoveProcess { group, process } => format!("remove {process} from {group}"),
+        Op::Subscribe(_) => "subscribe".to_owned(),
         Op::Shutdown => "shutdown".to_owned(),
         Op::Restart => "restart".to_owned(),
         Op::ClearLog => "clear log".to_owned(),

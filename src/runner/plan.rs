@@ -87,15 +87,17 @@ impl Plan {
     }
 
     /// The child's environment: supervisord's, then the SUPERVISOR_ variables, then the program's.
-    pub fn environment(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut env = self.surroundings.environment.clone();
-        let mut set = |name: &str, value: &str| {
-            let (name, value) = (name.as_bytes(), value.as_bytes().to_vec());
-            match env.iter_mut().find(|(n, _)| n == name) {
+    pub fn environment(&self) -> Vec<(&[u8], &[u8])> {
+        fn set<'a>(env: &mut Vec<(&'a [u8], &'a [u8])>, name: &'a str, value: &'a str) {
+            let (name, value) = (name.as_bytes(), value.as_bytes());
+            match env.iter_mut().find(|(n, _)| *n == name) {
                 Some((_, old)) => *old = value,
-                None => env.push((name.to_vec(), value)),
+                None => env.push((name, value)),
             }
-        };
+        }
+        let inherited = self.surroundings.environment.iter();
+        let mut env = inherited.map(|(n, v)| (n.as_slice(), v.as_slice())).collect();
+        let mut set = |name, value| set(&mut env, name, value);
         set("SUPERVISOR_ENABLED", "1");
         if let Some(url) = self.program.serverurl.as_ref().or(self.surroundings.server_url.as_ref())
         {

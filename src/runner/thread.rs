@@ -1,24 +1,24 @@
 //! The runner's thread.
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use super::command::resolve_command;
+use super::command::{Command as ResolvedCommand, resolve_command};
 use super::fcgi::OpenSocket;
 use super::orphans::Family;
 use super::plan::Plan;
-use crate::config::model::{LogTarget, User};
+use crate::config::model::User;
 use crate::coordinator::inbox::{Gen, Msg};
 use crate::machine::ExitStatus;
-use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan};
+use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan, open_for_spawn};
 use crate::sys::fds::{Pipe, pipe};
 use crate::sys::spawn::{ChildSpec, Identity};
+use crate::sys::strings::{HoldsNul, Strings};
 use crate::sys::{errno, pidfd, spawn, wait};
 
 /// Orders to a runner.
@@ -148,17 +148,8 @@ impl Life {
         let command = resolve_command(&plan.program.command, plan.path().as_deref())
             .map_err(|e| e.to_string())?;
         let ends = Ends::open(plan).map_err(|e| self.no_dispatchers(&e))?;
-        let text = |s: &str| CString::new(s).map_err(|_| "a text holds a NUL character".to_owned());
-        let argv = command.argv.iter().map(|a| text(a)).collect::<Result<Vec<_>, _>>()?;
-        let envp = plan
-            .environment()
-            .into_iter()
-            .map(|(mut name, value)| {
-                name.push(b'=');
-                name.extend_from_slice(&value);
-                CString::new(name).map_err(|_| "a text holds a NUL character".to_owned())
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let text = |s: &str| CString::new(s).map_err(|_| HoldsNul.to_string());
+        let (argv, envp) = strings(&command, plan).map_err(|e| e.to_string())?;
         let file = text(&command.filename.to_string_lossy())?;
         let directory = match &plan.program.directory {
             Some(d) => Some(text(&d.to_string_lossy())?),
@@ -221,6 +212,22 @@ impl Life {
     }
 }
 
+/// Arguments and environment as execve(2) takes them.
+fn strings(command: &ResolvedCommand, plan: &Plan) -> Result<(Strings, Strings), HoldsNul> {
+    let mut argv =
+        Strings::with_capacity(command.argv.len(), command.argv.iter().map(String::len).sum());
+    for word in &command.argv {
+        argv.push(&[word.as_bytes()])?;
+    }
+    let environment = plan.environment();
+    let size = environment.iter().map(|(n, v)| n.len() + 1 + v.len()).sum();
+    let mut envp = Strings::with_capacity(environment.len(), size);
+    for (name, value) in environment {
+        envp.push(&[name, b"=", value])?;
+    }
+    Ok((argv, envp))
+}
+
 /// The pipes of a child to be, both ends.
 struct Ends {
     stdin: Pipe,
@@ -232,9 +239,9 @@ struct Ends {
 
 impl Ends {
     fn open(plan: &Plan) -> io::Result<Ends> {
-        let stdout_file = open_log(&plan.stdout, &plan.program.stdout.target)?;
+        let stdout_file = open_log(&plan.stdout)?;
         let stderr_file = match &plan.stderr {
-            Some(stream) => open_log(stream, &plan.program.stderr.target)?,
+            Some(stream) => open_log(stream)?,
             None => None,
         };
         Ok(Ends {
@@ -261,22 +268,11 @@ impl Ends {
     }
 }
 
-/// Opens a stream's log for appending, so that a log that cannot be opened is a spawn failure, as
-/// in the reference. Never blocks: a FIFO without reader is left to the pump, which tries again.
-fn open_log(stream: &StreamPlan, target: &LogTarget) -> io::Result<Option<File>> {
-    let Some(path) = &stream.path else { return Ok(None) };
-    // Not writable by others even with umask 0; AUTO logs only readable by us.
-    let mode = if *target == LogTarget::Auto { 0o600 } else { 0o644 };
-    let opened = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(mode)
-        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-        .open(path);
-    match opened {
-        Ok(file) => Ok(Some(file)),
-        Err(e) if e.raw_os_error() == Some(libc::ENXIO) => Ok(None),
-        Err(e) => Err(e),
+/// Opens a stream's log, so that a log that cannot be opened is a spawn failure, as in the reference.
+fn open_log(stream: &StreamPlan) -> io::Result<Option<File>> {
+    match &stream.path {
+        Some(path) => open_for_spawn(path),
+        None => Ok(None),
     }
 }
 

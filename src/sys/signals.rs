@@ -47,6 +47,15 @@ pub fn name(signal: i32) -> Cow<'static, str> {
     Cow::Borrowed(known)
 }
 
+/// Lets every signal through to this thread and those it starts: who started us may have blocked
+/// some, and a daemon that cannot hear SIGTERM can only be killed.
+///
+/// # Errors
+/// None that the system documents for these arguments.
+pub fn unblock() -> io::Result<()> {
+    Ok(nix::sys::signal::SigSet::empty().thread_set_mask()?)
+}
+
 /// Starts the thread that calls `each` with every signal that asks the daemon for something.
 ///
 /// # Errors
@@ -65,4 +74,20 @@ pub fn start(
         }
     })?;
     Ok(handle)
+}
+
+/// Ignores signals whose default would end the daemon for what one log or client does: SIGPIPE, and
+/// SIGXFSZ when a log meets RLIMIT_FSIZE. Writing then fails with EPIPE or EFBIG. Children get the
+/// defaults back.
+///
+/// # Errors
+/// The kernel refuses (it does not for these two).
+pub fn ignore_write_signals() -> io::Result<()> {
+    for signal in [libc::SIGPIPE, libc::SIGXFSZ] {
+        // SAFETY: SIG_IGN runs no code of ours.
+        if unsafe { libc::signal(signal, libc::SIG_IGN) } == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
 }

@@ -8,12 +8,13 @@
 //! Failures on the child's side are told as the reference tells them: a sentence on its stderr and
 //! exit code 127.
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::errno;
+use super::strings::Strings;
 
 /// A new identity for the child.
 #[derive(Debug, Clone)]
@@ -31,9 +32,9 @@ pub struct ChildSpec<'a> {
     /// File to execute.
     pub file: &'a CStr,
     /// Arguments, the program's name first.
-    pub argv: &'a [CString],
+    pub argv: &'a Strings,
     /// `NAME=value` strings.
-    pub envp: &'a [CString],
+    pub envp: &'a Strings,
     /// Becomes fd 0.
     pub stdin: BorrowedFd<'a>,
     /// Becomes fd 1.
@@ -54,6 +55,7 @@ pub struct ChildSpec<'a> {
 
 struct Prepared<'a> {
     spec: &'a ChildSpec<'a>,
+    name: &'a [u8],
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
 }
@@ -66,10 +68,12 @@ const STACK: usize = 16 * 1024;
 /// # Errors
 /// clone(2)'s: EAGAIN at a process limit, ENOMEM, EMFILE when there is no descriptor for the pidfd.
 pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
-    let pointers = |list: &[CString]| {
-        list.iter().map(|s| s.as_ptr()).chain(std::iter::once(ptr::null())).collect::<Vec<_>>()
+    let prepared = Prepared {
+        spec,
+        name: spec.argv.first(),
+        argv: spec.argv.pointers(),
+        envp: spec.envp.pointers(),
     };
-    let prepared = Prepared { spec, argv: pointers(spec.argv), envp: pointers(spec.envp) };
     // u128 keeps the stack's end aligned to 16 bytes, as the psABI asks.
     let mut stack = vec![0u128; STACK / 16];
     let mut pidfd: RawFd = -1;
@@ -132,9 +136,7 @@ extern "C" fn child(arg: *mut libc::c_void) -> libc::c_int {
         libc::execve(p.spec.file.as_ptr(), p.argv.as_ptr(), p.envp.as_ptr());
         let e = errno::name(errno::last());
         say(b"couldn't exec ");
-        if let Some(first) = p.spec.argv.first() {
-            put(first.as_bytes());
-        }
+        put(p.name);
         put(b": ");
         put(e.as_bytes());
         give_up()
@@ -154,13 +156,17 @@ unsafe fn descriptors(spec: &ChildSpec<'_>) {
 
 /// Default dispositions and an empty mask: neither our handlers nor an inherited "ignore".
 unsafe fn signals() {
-    // SAFETY: the dispositions are the child's own copy (no CLONE_SIGHAND).
+    // The kernel's struct sigaction, whose layout differs from libc's and between processors: all
+    // zero is SIG_DFL without flags everywhere.
+    let default = [0u64; 8];
+    // SAFETY: the dispositions are the child's own copy (no CLONE_SIGHAND); the array is larger than
+    // any kernel's struct. Raw, since glibc's function refuses the signals 32 and 33, which its own
+    // posix_spawn hands on as ignored.
     unsafe {
-        let mut default: libc::sigaction = std::mem::zeroed();
-        default.sa_sigaction = libc::SIG_DFL;
         let mut signal = 1;
         while signal <= 64 {
-            libc::sigaction(signal, &default, ptr::null_mut());
+            let old = ptr::null_mut::<u64>();
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, 8usize);
             signal += 1;
         }
         let mut none: libc::sigset_t = std::mem::zeroed();

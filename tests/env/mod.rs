@@ -4,7 +4,9 @@
 //! daemon that a test leaves behind is stopped when the value is dropped. Waiting is always
 //! for a condition, with a deadline that fails the test.
 #![allow(dead_code)]
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs)]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -23,6 +25,130 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct TestEnv {
     dir: PathBuf,
     daemon: Option<Child>,
+    /// A daemon in the background, which is not our child.
+    background: Option<i32>,
+}
+
+/// A shell program that notes the signals it gets: `/bin/sh @DIR@/recorder.sh FILE TERM HUP...` adds
+/// each signal's name to FILE and ends with status 0; after a name with a minus (`-TERM`) it goes on.
+/// `FILE.ready` holds its pid once it listens. It ends at the end of its stdin too, so that nothing
+/// is left behind. Signals that are not named have their default effect.
+const RECORDER: &str = r#"
+file=$1; shift
+for s in "$@"; do
+    case $s in
+        -*) trap "echo ${s#-} >> $file; again=yes" "${s#-}" ;;
+        *) trap "echo $s >> $file; exit 0" "$s" ;;
+    esac
+done
+echo $$ > "$file.tmp"; mv "$file.tmp" "$file.ready"
+# Some shells end an interrupted read as if the input had ended.
+while read -r line || [ -n "$again" ]; do again=; done
+"#;
+
+/// An event listener: `/bin/sh @DIR@/listener.sh FILE` adds a line `header|payload` for each event.
+/// With a second argument it dies at the first event whose header holds that word, once: before it
+/// answers, and only if the file `FILE.died` is not there yet.
+const LISTENER: &str = r#"
+while :; do
+    echo READY
+    IFS= read -r header || exit 0
+    payload=$(head -c "${header##*len:}")
+    case "$header" in
+        *"${2:-no such word}"*) [ -e "$1.died" ] || { : > "$1.died"; exit 1; } ;;
+    esac
+    printf '%s|%s\n' "$header" "$payload" >> "$1"
+    printf 'RESULT 2\nOK'
+done
+"#;
+
+/// Tests that need root call this first, and return when it says no.
+pub fn is_root() -> bool {
+    let root = nix::unistd::geteuid().is_root();
+    if !root {
+        skipped("needs root");
+    }
+    root
+}
+
+/// Says on the terminal, around the test harness's capture, that a test is skipped and why.
+pub fn skipped(why: &str) {
+    let test = std::thread::current().name().unwrap_or("test").to_owned();
+    let _ = writeln!(std::io::stderr(), "{test}: skipped, {why}");
+}
+
+/// A TCP port that was free a moment ago. The system hands out others first before it comes back to
+/// this one, so nobody else takes it in between.
+pub fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A file of /proc/PID as text; empty when the process is gone.
+pub fn proc_text(pid: i32, file: &str) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// A line of /proc/PID/status.
+pub fn proc_status(pid: i32, key: &str) -> String {
+    proc_text(pid, "status")
+        .lines()
+        .find_map(|l| l.strip_prefix(key)?.strip_prefix(':'))
+        .unwrap_or_else(|| panic!("no {key} of {pid}"))
+        .trim()
+        .to_owned()
+}
+
+/// Fields of /proc/PID/stat from the state on: 0 state, 1 ppid, 2 pgrp, 3 session, 4 tty.
+pub fn proc_stat(pid: i32) -> Vec<String> {
+    let text = proc_text(pid, "stat");
+    let rest = text.rsplit_once(')').map_or("", |(_, rest)| rest);
+    rest.split_whitespace().map(str::to_owned).collect()
+}
+
+/// The environment a process was started with.
+pub fn proc_environ(pid: i32) -> BTreeMap<String, String> {
+    proc_text(pid, "environ")
+        .split('\0')
+        .filter_map(|e| e.split_once('='))
+        .map(|(k, v)| (k.to_owned(), v.to_owned()))
+        .collect()
+}
+
+/// Where a link of /proc/PID leads, such as `cwd` or `fd/1`.
+pub fn proc_link(pid: i32, name: &str) -> String {
+    let link = std::fs::read_link(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    link.to_string_lossy().into_owned()
+}
+
+/// The numbers of a process's open descriptors.
+pub fn proc_fds(pid: i32) -> Vec<i32> {
+    let mut fds: Vec<i32> = std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().to_str().unwrap().parse().unwrap())
+        .collect();
+    fds.sort_unstable();
+    fds
+}
+
+/// Whether a process is there and no zombie.
+pub fn alive(pid: i32) -> bool {
+    proc_stat(pid).first().is_some_and(|state| state != "Z" && state != "X")
+}
+
+/// Waits until a process is gone, or a zombie that waits for its parent.
+pub fn wait_gone(pid: i32) {
+    wait_for(&format!("process {pid} to be gone"), || (!alive(pid)).then_some(()));
+}
+
+/// Sends a signal by number, real-time ones too.
+pub fn kill(pid: i32, signal: i32) {
+    // nix has no real-time signals; the shell's kill has.
+    let status = Command::new("/bin/sh")
+        .args(["-c", "kill -$1 $2", "sh", &signal.to_string(), &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success(), "kill -{signal} {pid}");
 }
 
 /// Calls `condition` until it gives something.
@@ -45,7 +171,10 @@ impl TestEnv {
         let n = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("svtest-{}-{n}", std::process::id()));
         std::fs::create_dir_all(dir.join("logs")).unwrap();
-        TestEnv { dir: dir.canonicalize().unwrap(), daemon: None }
+        let env = TestEnv { dir: dir.canonicalize().unwrap(), daemon: None, background: None };
+        env.write("recorder.sh", RECORDER);
+        env.write("listener.sh", LISTENER);
+        env
     }
 
     /// A fresh folder with a running daemon that has these sections besides the usual ones.
@@ -111,11 +240,46 @@ impl TestEnv {
 
     /// Starts the daemon and waits until it answers.
     pub fn start(&mut self, args: &[&str]) {
-        let mut command = self.supervisord(args);
+        self.start_as(self.supervisord(args));
+    }
+
+    /// Starts a command that becomes the daemon, such as a shell that prepares something first,
+    /// and waits until it answers.
+    pub fn start_as(&mut self, mut command: Command) {
         let out = std::fs::File::create(self.path("sd.out")).unwrap();
         let err = std::fs::File::create(self.path("sd.err")).unwrap();
         self.daemon = Some(command.stdout(out).stderr(err).spawn().unwrap());
         self.wait_up();
+    }
+
+    /// Takes over a daemon that was started otherwise.
+    pub fn adopt(&mut self, daemon: Child) {
+        self.daemon = Some(daemon);
+    }
+
+    /// Starts the daemon by a shell script in which `"$@"` stands for the daemon's command line,
+    /// and waits until it answers.
+    pub fn start_by_shell(&mut self, script: &str) {
+        let mut command = Command::new("/bin/sh");
+        command.current_dir(&self.dir).stdin(Stdio::null());
+        command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_supervisord"), "-c"]);
+        command.arg(self.path("supervisord.conf"));
+        self.start_as(command);
+    }
+
+    /// Starts a daemon that goes to the background; gives the exit code of its parent and the
+    /// daemon's pid.
+    pub fn start_in_background(&mut self, args: &[&str]) -> (Option<i32>, i32) {
+        let out = std::fs::File::create(self.path("sd.out")).unwrap();
+        let err = std::fs::File::create(self.path("sd.err")).unwrap();
+        let code =
+            self.supervisord(args).stdout(out).stderr(err).spawn().unwrap().wait().unwrap().code();
+        // Not waited for: the socket is there when the parent ends, and who connects is served.
+        let answer = self.call("supervisor.getPID", vec![]);
+        let pid = answer.unwrap_or_else(|e| panic!("{e:?}: {}", self.read("sd.err")));
+        let pid = pid.as_i32().unwrap();
+        self.background = Some(pid);
+        (code, pid)
     }
 
     /// Waits until the daemon answers.
@@ -139,8 +303,10 @@ impl TestEnv {
 
     /// Waits for the daemon to end and gives its exit code.
     pub fn wait_exit(&mut self) -> Option<i32> {
-        let mut daemon = self.daemon.take().unwrap();
-        wait_for("supervisord to end", || daemon.try_wait().unwrap()).code()
+        let daemon = self.daemon.as_mut().unwrap();
+        let status = wait_for("supervisord to end", || daemon.try_wait().unwrap());
+        self.daemon = None;
+        status.code()
     }
 
     /// SIGTERM, and its exit code.
@@ -197,8 +363,42 @@ impl TestEnv {
         }
     }
 
+    /// The pid of a process. Waits for it: what a program does can be seen before the daemon has
+    /// noted that it lives.
     pub fn pid_of(&self, name: &str) -> i32 {
-        self.info(name)["pid"].as_i32().unwrap()
+        wait_for(&format!("{name} to have a pid"), || {
+            Some(self.number_of(name, "pid")).filter(|pid| *pid != 0)
+        })
+    }
+
+    /// A member of getProcessInfo as text.
+    pub fn text_of(&self, name: &str, member: &str) -> String {
+        self.info(name)[member].as_str().unwrap().to_owned()
+    }
+
+    /// A member of getProcessInfo as a number.
+    pub fn number_of(&self, name: &str, member: &str) -> i32 {
+        self.info(name)[member].as_i32().unwrap()
+    }
+
+    /// Waits until a process has another pid than this one, and gives that.
+    pub fn wait_new_pid(&self, name: &str, old: i32) -> i32 {
+        wait_for(&format!("a new {name}"), || Some(self.pid_of(name)).filter(|pid| *pid != old))
+    }
+
+    /// Waits until a file is there.
+    pub fn wait_file(&self, file: &str) {
+        wait_for(&format!("{file} to appear"), || self.path(file).exists().then_some(()));
+    }
+
+    /// Names in a folder of the environment, sorted.
+    pub fn list(&self, folder: &str) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.path(folder))
+            .unwrap()
+            .map(|e| e.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
     }
 
     pub fn wait_state(&self, name: &str, state: &str) {
@@ -217,24 +417,63 @@ impl TestEnv {
         });
     }
 
-    /// The activity log without time stamps.
+    /// Returns when all that happened so far is in the activity log: the answer to a call that could
+    /// have changed something comes after the lines before it. (Signal 0 changes nothing.)
+    pub fn settle(&self) {
+        if self.socket().exists() {
+            // A daemon that is ending or starting over refuses; its lines are waited for otherwise.
+            let _ = self.sup("signalAllProcesses", &["0"]);
+        }
+    }
+
+    /// The activity log without time stamps, up to now.
     pub fn log_lines(&self) -> Vec<String> {
+        self.settle();
         self.read("sd.log")
             .lines()
             .map(|l| l.splitn(3, ' ').nth(2).unwrap_or(l).to_owned())
             .collect()
     }
 
+    /// Lines of the activity log that hold a text, without time stamps.
+    pub fn log_with(&self, text: &str) -> Vec<String> {
+        self.log_lines().into_iter().filter(|l| l.contains(text)).collect()
+    }
+
+    /// Position of the first line of the activity log that holds a text.
+    pub fn log_at(&self, text: &str) -> usize {
+        self.log_lines()
+            .iter()
+            .position(|l| l.contains(text))
+            .unwrap_or_else(|| panic!("no {text:?} in the log:\n{}", self.read("sd.log")))
+    }
+
+    /// Seconds of the day of the activity log's lines that hold a text.
+    pub fn log_times(&self, text: &str) -> Vec<f64> {
+        self.settle();
+        let log = self.read("sd.log");
+        let stamp = |line: &str| {
+            let time = line.split(' ').nth(1)?.replace(',', ".");
+            time.split(':').try_fold(0.0, |sum, part| Some(sum * 60.0 + part.parse::<f64>().ok()?))
+        };
+        log.lines().filter(|l| l.contains(text)).map(|l| stamp(l).unwrap()).collect()
+    }
+
     /// Sends bytes to the control socket and reads what comes until the end.
     pub fn raw(&self, request: &[u8]) -> Vec<u8> {
-        let mut stream = UnixStream::connect(self.socket()).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.write_all(request).unwrap();
-        stream.shutdown(std::net::Shutdown::Write).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        answer
+        raw_at(&self.socket(), request)
     }
+}
+
+/// Sends bytes to a Unix socket and reads what comes until the end.
+pub fn raw_at(socket: &Path, request: &[u8]) -> Vec<u8> {
+    let mut stream = UnixStream::connect(socket).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(request).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    answer
 }
 
 impl Drop for TestEnv {
@@ -249,6 +488,14 @@ impl Drop for TestEnv {
             }
             let _ = daemon.kill();
             let _ = daemon.wait();
+        }
+        if let Some(pid) = self.background.take() {
+            let pid = nix::unistd::Pid::from_raw(pid);
+            let _ = nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM);
+            let end = Instant::now() + PATIENCE;
+            while Instant::now() < end && alive(pid.as_raw()) {
+                std::thread::park_timeout(Duration::from_millis(5));
+            }
         }
         if !std::thread::panicking() {
             let _ = std::fs::remove_dir_all(&self.dir);
@@ -279,10 +526,8 @@ impl Transport for OverSocket {
         stream.write_all(&body)?;
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
-        let split = answer
-            .windows(4)
-            .position(|w| w == b"\r\n\r\n")
-            .ok_or("no end of the HTTP head")?;
+        let split =
+            answer.windows(4).position(|w| w == b"\r\n\r\n").ok_or("no end of the HTTP head")?;
         if !answer.starts_with(b"HTTP/1.") || answer.get(9..12) != Some(b"200") {
             return Err(String::from_utf8_lossy(&answer[..split]).into_owned().into());
         }

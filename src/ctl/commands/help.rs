@@ -1,6 +1,6 @@
 //! `help`.
 
-use super::{Flow, names, print_help};
+use super::{Flow, TABLE, print_help};
 use crate::ctl::error::CtlError;
 use crate::ctl::render;
 use crate::ctl::session::Ctl;
@@ -17,7 +17,7 @@ const WIDTH: usize = 79;
 pub fn help(ctl: &mut Ctl, arg: &str) -> Result<Flow, CtlError> {
     match arg {
         "" => {
-            let listed: Vec<&str> = names().into_iter().filter(|name| *name != "help").collect();
+            let listed: Vec<&str> = TABLE.iter().map(|command| command.name).collect();
             let rule = "=".repeat(HEADING.len());
             ctl.out.text(&format!("\n{HEADING}\n{rule}\n{}\n", render::columns(&listed, WIDTH)));
         }

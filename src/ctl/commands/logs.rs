@@ -1,10 +1,6 @@
 //! Commands that show logs: `tail`, `maintail`.
 
-use std::io;
-use std::os::fd::AsFd;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-
+use super::watching::{self, End};
 use super::{Flow, print_help};
 use crate::config::pytext::{int, repr};
 use crate::ctl::error::CtlError;
@@ -190,36 +186,17 @@ fn follow(ctl: &mut Ctl, path: &str) -> Result<Flow, CtlError> {
     ctl.out.line("==> Press Ctrl-C to exit <==");
     let watch = interrupt::watch().map_err(CtlError::Terminal)?;
     let mut follower = Follower::open(&ctl.target, path)?;
-    let stdout = io::stdout();
-    while !follower.is_done() && !ctl.out.is_gone() {
-        let mut fds = [
-            PollFd::new(watch.as_fd(), PollFlags::POLLIN),
-            PollFd::new(follower.as_fd(), PollFlags::POLLIN),
-            // Nothing asked for: only that nobody reads stdout any more is reported.
-            PollFd::new(stdout.as_fd(), PollFlags::empty()),
-        ];
-        match poll(&mut fds, PollTimeout::NONE) {
-            Err(nix::errno::Errno::EINTR) => continue,
-            Err(e) => return Err(CtlError::Terminal(io::Error::from(e))),
-            Ok(_) => {}
+    let end = watching::watch(ctl, &watch, &mut follower, |ctl, progress| {
+        if !progress.text.is_empty() {
+            ctl.out.text(&progress.text);
         }
-        let [pressed, readable, gone] = fds.map(|fd| fd.any().unwrap_or(false));
-        if pressed {
-            ctl.out.line("");
-            return Ok(Flow::Stay);
+        if let Some(complaint) = progress.complaint {
+            ctl.out.complain(&complaint);
         }
-        if gone {
-            return Ok(Flow::Stay);
-        }
-        if readable {
-            let progress = follower.advance();
-            if !progress.text.is_empty() {
-                ctl.out.text(&progress.text);
-            }
-            if let Some(complaint) = progress.complaint {
-                ctl.out.complain(&complaint);
-            }
-        }
+        true
+    })?;
+    if end == End::Pressed {
+        ctl.out.line("");
     }
     Ok(Flow::Stay)
 }

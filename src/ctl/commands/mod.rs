@@ -1,5 +1,6 @@
 //! The commands, one table. Thread: main. Own nothing; touch the daemon through `Ctl`.
 
+pub mod events;
 pub mod fg;
 pub mod groups;
 pub mod help;
@@ -10,5 +11,6 @@ pub mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+mod watching;
 
 pub use table::{Command, Flow, TABLE, find, names, print_help};

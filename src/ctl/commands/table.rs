@@ -3,7 +3,7 @@
 //! Help lines are `form`, a tab or more, text. Scripts see the forms, which are the reference's; the
 //! texts are ours. Lines without a tab are the reference's too, since some errors print them.
 
-use super::{fg, groups, help, logs, process, server, status};
+use super::{events, fg, groups, help, logs, process, server, status};
 use crate::ctl::error::CtlError;
 use crate::ctl::session::Ctl;
 
@@ -162,18 +162,32 @@ pub const TABLE: &[Command] = &[
     },
 ];
 
+/// Commands of ours, which `help` does not list: scripts compare its list with the reference's.
+pub const OURS: &[Command] = &[Command {
+    name: "events",
+    help: "events\t\t\tShow what happens, as it happens (Ctrl-C ends it)\n\
+           events <type> [...]\tOnly events of these types, such as PROCESS_STATE or TICK_60\n\
+           events -n 5\t\tEnd after 5 of them\n\
+           events --json\t\tEach as a JSON object in a line of its own",
+    run: events::events,
+}];
+
+fn command(name: &str) -> Option<&'static Command> {
+    TABLE.iter().chain(OURS).find(|command| command.name == name)
+}
+
 /// The function of a command, also of those that `help` does not list.
 pub fn find(name: &str) -> Option<Run> {
     match name {
         "help" => Some(help::help),
         "EOF" => Some(server::quit),
-        _ => TABLE.iter().find(|command| command.name == name).map(|command| command.run),
+        _ => command(name).map(|command| command.run),
     }
 }
 
 /// All names to complete, sorted.
 pub fn names() -> Vec<&'static str> {
-    let mut names: Vec<&str> = TABLE.iter().map(|command| command.name).collect();
+    let mut names: Vec<&str> = TABLE.iter().chain(OURS).map(|command| command.name).collect();
     names.push("help");
     names.sort_unstable();
     names
@@ -181,7 +195,7 @@ pub fn names() -> Vec<&'static str> {
 
 /// Prints the help of one command; false if there is none.
 pub fn print_help(ctl: &mut Ctl, name: &str) -> bool {
-    let found = TABLE.iter().find(|command| command.name == name);
+    let found = command(name);
     if let Some(command) = found {
         ctl.out.line(command.help);
     }
@@ -195,7 +209,7 @@ mod tests {
     #[test]
     fn the_table_is_sorted_and_every_line_of_help_names_its_command() {
         assert!(TABLE.is_sorted_by_key(|command| command.name));
-        for command in TABLE {
+        for command in TABLE.iter().chain(OURS) {
             assert!(command.help.starts_with(command.name), "{}", command.name);
         }
     }
@@ -204,6 +218,6 @@ mod tests {
     fn help_and_the_end_of_input_are_commands_too() {
         assert!(find("help").is_some() && find("EOF").is_some());
         assert!(find("nope").is_none());
-        assert_eq!(names().len(), TABLE.len() + 1);
+        assert_eq!(names().len(), TABLE.len() + OURS.len() + 1);
     }
 }

@@ -49,7 +49,7 @@ impl Form {
 }
 
 /// Decoded names and values that are not empty.
-fn fields(text: &str) -> impl Iterator<Item = (String, String)> {
+pub fn fields(text: &str) -> impl Iterator<Item = (String, String)> {
     text.split('&')
         .filter_map(|pair| pair.split_once('='))
         .filter(|(_, value)| !value.is_empty())
