@@ -26,10 +26,14 @@ use crate::runner::fcgi;
 use crate::runner::orphans::{self, Family};
 use crate::runner::plan::Surroundings;
 use crate::runner::thread::Links;
+use crate::sys::notify::{self, Given, Manager};
 use crate::sys::{creds, daemon, fds, limits, memory, signals};
 
 /// Exit code of a start that failed, as in the reference.
 const USAGE: i32 = 2;
+
+/// Said when there is no background to go to.
+const AS_PID1: &str = "supervisord is process 1 and stays in the foreground, as with -n: its end would end all others";
 
 /// A start that failed: what stands after `Error: `.
 struct Refused(String);
@@ -91,43 +95,91 @@ fn check_only(program: &str, overrides: &Overrides) -> i32 {
     ))
 }
 
-fn run(overrides: Overrides, warnings: Vec<String>) -> Result<(), Refused> {
+fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refused> {
     memory::share_one_heap();
     fds::keep_stdio()?;
+    // Before anything is opened that could get one of their numbers.
+    let given = notify::given_sockets();
     signals::ignore_write_signals()?;
     daemon::close_inherited_on_exec()?;
     signals::unblock()?;
     if overrides.configuration.is_none() && nix::unistd::getuid().is_root() {
         let _ = writeln!(std::io::stderr(), "{}", notes::SEARCHED_AS_ROOT);
     }
-    let mut config = Arc::new(load::load(&overrides)?);
+    let mut config = load::load(&overrides)?;
+    if daemon::is_pid1() && !config.daemon.nodaemon {
+        // With the end of process 1 a container ends, with all that runs in it.
+        (config.daemon.nodaemon, overrides.nodaemon) = (true, true);
+        warnings.push(AS_PID1.to_owned());
+    }
+    let mut config = Arc::new(config);
     // Where the file was found counts for later readings too, whatever the folder then is.
     let overrides =
         Overrides { configuration: Some(config.file.to_string_lossy().into_owned()), ..overrides };
     let loader: Loader = Arc::new(move || load::reread(&overrides).map_err(|e| e.to_string()));
-    let process = Process { inbox: unbounded(), loader, warnings, family: OnceLock::new() };
-    let mut first_id = 0;
-    let mut first = true;
+    let manager = Manager::from_env();
+    let inbox = unbounded();
+    let process = Process { inbox, loader, warnings, family: OnceLock::new(), manager, given };
+    let mut onset = Onset { first: true, first_id: 0, trouble: None, kept: Vec::new() };
+    // What was in force before the last restart.
+    let mut before: Option<Arc<Config>> = None;
     loop {
-        let (ending, next_id) = process.life(config, first, first_id)?;
-        match ending {
-            Ending::Shutdown => return Ok(()),
-            Ending::Restart(next) => config = next,
+        match process.life(config.clone(), onset) {
+            Ok(Outcome { ending: Ending::Shutdown, .. }) => return Ok(()),
+            Ok(Outcome { ending: Ending::Restart(next), next_id, kept }) => {
+                before = Some(std::mem::replace(&mut config, next));
+                onset = Onset { first: false, first_id: next_id, trouble: None, kept };
+            }
+            Err((Refused(text), first_id)) => match before.clone() {
+                // A file that reads well may still name a port that is taken. The daemon goes on with
+                // what it had rather than leave everything stopped.
+                Some(old) if !Arc::ptr_eq(&old, &config) => {
+                    let text = format!(
+                        "the new configuration cannot be put in force, going on with the one \
+                         before: {text}"
+                    );
+                    let trouble = Some(Note { level: Level::Error, text });
+                    onset = Onset { first: false, first_id, trouble, kept: Vec::new() };
+                    config = old;
+                }
+                _ => return Err(Refused(text)),
+            },
         }
-        first_id = next_id;
-        first = false;
     }
+}
+
+/// With what a life begins.
+struct Onset {
+    /// The process's first life.
+    first: bool,
+    /// First process id to give.
+    first_id: u64,
+    /// What went wrong before it, for the activity log.
+    trouble: Option<Note>,
+    /// Listeners of the life before that stay as they are.
+    kept: Vec<http::Bound>,
+}
+
+/// With what it ends.
+struct Outcome {
+    ending: Ending,
+    next_id: u64,
+    kept: Vec<http::Bound>,
 }
 
 /// What stays over restarts.
 struct Process {
     inbox: (Sender<Msg>, Receiver<Msg>),
     loader: Loader,
-    /// What the command line has to say in the activity log.
+    /// What the start has to say in the activity log.
     warnings: Vec<String>,
     /// Set, once it has been looked, where strangers are to be reaped. The thread that does it lives
     /// as long as the process, so the runners of every life must be known to the same one.
     family: OnceLock<Option<Arc<Family>>>,
+    /// The way to the service manager.
+    manager: Manager,
+    /// Listening sockets that it opened for us.
+    given: Vec<Given>,
 }
 
 /// What is open before there are threads.
@@ -143,15 +195,18 @@ struct Opened {
 }
 
 impl Process {
-    /// One life, from a configuration to its ending.
-    fn life(
-        &self,
-        config: Arc<Config>,
-        first: bool,
-        first_id: u64,
-    ) -> Result<(Ending, u64), Refused> {
+    /// One life, from a configuration to its ending. One that did not come to be gives the next free
+    /// process id with the reason.
+    fn life(&self, config: Arc<Config>, onset: Onset) -> Result<Outcome, (Refused, u64)> {
+        let first_id = onset.first_id;
+        self.try_life(config, onset).map_err(|refused| (refused, first_id))
+    }
+
+    fn try_life(&self, config: Arc<Config>, onset: Onset) -> Result<Outcome, Refused> {
+        let Onset { first, first_id, trouble, kept } = onset;
         let d = &config.daemon;
         let mut notes: Vec<Note> = config.notes.clone();
+        notes.extend(trouble);
         notes.extend(creds::apply_user(d.user.as_ref())?);
         if first {
             notes.extend(limits::raise(d.minfds, d.minprocs)?);
@@ -179,7 +234,7 @@ impl Process {
         for note in &notes {
             activity.log(note.level, &note.text);
         }
-        match self.prepare(&config, first, &activity) {
+        match self.prepare(&config, first, kept, &activity) {
             Ok(ready) => self.live(config.clone(), first, first_id, ready, activity, pump),
             Err(refused) => {
                 // What led here must not be lost with the queue.
@@ -192,8 +247,15 @@ impl Process {
     /// What can still be refused: servers, AUTO logs, sockets, the way to the background. The servers
     /// first: where another daemon lives with the same file, its AUTO logs and FastCGI sockets must
     /// still be there when this start has been refused.
-    fn prepare(&self, config: &Config, first: bool, activity: &Activity) -> Result<Ready, Refused> {
-        let servers = http::bind(&config.servers)?;
+    fn prepare(
+        &self,
+        config: &Config,
+        first: bool,
+        kept: Vec<http::Bound>,
+        activity: &Activity,
+    ) -> Result<Ready, Refused> {
+        let servers = http::bind_given(&config.servers, &self.given, kept)?;
+        self.name_strangers(config, activity);
         match self.open(config, first, activity) {
             Ok(groups) => Ok(Ready { groups, servers }),
             Err(refused) => {
@@ -233,7 +295,7 @@ impl Process {
         ready: Ready,
         activity: Activity,
         pump: pump::Idle,
-    ) -> Result<(Ending, u64), Refused> {
+    ) -> Result<Outcome, Refused> {
         let d = &config.daemon;
         let pid_file = PidFile::write(&config, &activity);
         let handle = pump.handle();
@@ -254,6 +316,7 @@ impl Process {
             links: Links { inbox: self.inbox.0.clone(), pump: handle.clone(), family },
             surroundings: Arc::new(Surroundings::new(server_url(&config.servers), d.strip_ansi)),
             loader: self.loader.clone(),
+            manager: self.manager.clone(),
             first_id,
             opening,
         });
@@ -266,12 +329,15 @@ impl Process {
         let backend = Arc::new(RpcBackend(Arc::new(service)));
         let server = http::serve_after(Some(opened), ready.servers, backend, Limits::default())?;
         let (ending, next_id) = coordinator.run();
-        server.shutdown();
+        let kept = match &ending {
+            Ending::Shutdown => server.shutdown_but(&[]),
+            Ending::Restart(next) => server.shutdown_but(&next.servers),
+        };
         drop(pid_file);
         handle.send(PumpMsg::Quit);
         // A pump that panicked has said so; there is nothing left to wait for then.
         let _ = pump.join();
-        Ok((ending, next_id))
+        Ok(Outcome { ending, next_id, kept })
     }
 
     /// The lines about the control servers.
@@ -289,6 +355,17 @@ impl Process {
                     ),
                 );
             }
+        }
+    }
+
+    /// Sockets from the service manager that no section asks for.
+    fn name_strangers(&self, config: &Config, activity: &Activity) {
+        for socket in http::strangers(&config.servers, &self.given) {
+            activity.warn(&format!(
+                "socket {} from the service manager belongs to no section and is not served: give \
+                 it the section's name by FileDescriptorName=, or its address",
+                socket.shown()
+            ));
         }
     }
 

@@ -159,7 +159,8 @@ fn a_client_that_leaves_costs_nothing_any_more() {
         || std::fs::read_dir(format!("/proc/{}/task", env.pid())).map(Iterator::count).unwrap_or(0);
     let before = wait_for("threads", || Some(threads()).filter(|n| *n > 0));
     let streams: Vec<Events> = (0..5).map(|_| Events::open(&env, "")).collect();
-    assert!(threads() >= before + 5);
+    // The thread of a call from before may have been counted, too.
+    assert!(threads() >= before + 4);
     drop(streams);
     // A thread whose connection has just ended may have been counted.
     wait_for("the threads of gone clients to end", || (threads() <= before).then_some(()));

@@ -139,3 +139,42 @@ fn a_log_in_a_folder_that_is_not_there_refuses_a_restart() {
     env.wait_log("restart refused", 1);
     assert_eq!(env.pid_of("a"), pid);
 }
+
+#[test]
+fn a_file_that_cannot_be_put_in_force_leaves_the_one_before() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let env = TestEnv::started(&cats(&["a"]));
+    env.wait_state("a", "RUNNING");
+    env.configure(&format!("{}[inet_http_server]\nport=127.0.0.1:{port}\n", cats(&["b"])));
+    env.signal(Signal::SIGHUP);
+    env.wait_log("going on with the one before", 1);
+    env.wait_state("a", "RUNNING");
+    assert_eq!(processes(&env), ["a"]);
+    assert_eq!(env.log_with("going on with the one before").len(), 1);
+
+    drop(taken);
+    env.signal(Signal::SIGHUP);
+    env.wait_state("b", "RUNNING");
+    assert_eq!(processes(&env), ["b"]);
+}
+
+#[test]
+fn the_control_socket_stays_over_a_restart() {
+    let env = TestEnv::started(&cats(&["a"]));
+    env.wait_state("a", "RUNNING");
+    let inode = |env: &TestEnv| {
+        use std::os::unix::fs::MetadataExt;
+        std::fs::metadata(env.socket()).unwrap().ino()
+    };
+    let before = inode(&env);
+    for turn in 2..5 {
+        assert_eq!(env.sup("restart", &[]), Ok(Value::from(true)));
+        // Connections wait in between; one that was just let in by the server of the life before may
+        // be closed, but none is refused.
+        while env.log_with("supervisord started with pid").len() < turn {
+            std::os::unix::net::UnixStream::connect(env.socket()).unwrap();
+        }
+        assert_eq!(inode(&env), before);
+    }
+}

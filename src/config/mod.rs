@@ -10,6 +10,8 @@ pub mod diff;
 pub mod env;
 pub mod error;
 pub mod expand;
+#[doc(hidden)]
+pub mod fuzzing;
 mod groups;
 pub mod ini;
 pub mod keys;

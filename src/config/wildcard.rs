@@ -64,6 +64,11 @@ fn names_in(folder: &OsStr, base: &str, only_folders: bool) -> Vec<OsString> {
         .collect()
 }
 
+/// Whether a name fits the last part of a pattern, hidden files aside.
+pub(super) fn takes(pattern: &str, name: &str) -> bool {
+    fits(&tokens(pattern), name)
+}
+
 /// Everything before the last slash, and what follows it.
 fn split(path: &str) -> (&str, &str) {
     match path.rfind('/') {

@@ -7,6 +7,7 @@
 
 pub mod calls;
 pub mod inbox;
+mod manager;
 mod members;
 pub mod ops;
 pub mod published;
@@ -23,6 +24,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use self::calls::Calls;
 use self::inbox::{Gen, Msg, ProcId};
+use self::manager::Reports;
 use self::published::{Mood, Published};
 use self::shutdown::Phase;
 use self::spawning::Spawning;
@@ -39,7 +41,8 @@ use crate::runner::Command;
 use crate::runner::plan::Surroundings;
 use crate::runner::thread::Links;
 use crate::sys::clock::{self, Mono};
-use crate::sys::{pidfd, signals};
+use crate::sys::notify::Manager;
+use crate::sys::{memory, pidfd, signals};
 
 /// Reads the configuration anew; called on a thread of its own.
 pub type Loader = Arc<dyn Fn() -> Result<Config, String> + Send + Sync>;
@@ -70,14 +73,17 @@ pub struct Parts {
     pub surroundings: Arc<Surroundings>,
     /// Reads the configuration for a restart.
     pub loader: Loader,
+    /// The way to the service manager.
+    pub manager: Manager,
     /// First process id to give.
     pub first_id: u64,
     /// Dropped when clients may be let in.
     pub opening: Sender<Infallible>,
 }
 
-/// How long the first programs may keep clients waiting. Making a thousand takes less.
-const OPENING: Duration = Duration::from_secs(2);
+/// When the start counts as over. Making a thousand programs takes less; if not, clients wait no
+/// longer.
+const SETTLED: Duration = Duration::from_secs(2);
 
 /// The coordinator's state.
 pub struct Coordinator {
@@ -104,6 +110,7 @@ pub struct Coordinator {
     /// Dropped when all programs that start by themselves have been made: as in the reference, the
     /// first answer that anybody gets shows them with their pids.
     opening: Option<Sender<Infallible>>,
+    reports: Reports,
 }
 
 impl Coordinator {
@@ -131,6 +138,7 @@ impl Coordinator {
             phase: Phase::Running,
             spawning: Spawning::default(),
             opening: Some(parts.opening),
+            reports: Reports::new(parts.manager),
         }
     }
 
@@ -139,11 +147,10 @@ impl Coordinator {
         self.publish_structure();
         self.notify(EventType::SupervisorStateChangeRunning, Event::supervisor_running);
         self.autostart();
+        self.report_ready();
         self.tick();
         self.open_if_idle();
-        if self.opening.is_some() {
-            self.timers.set(Mono::now().after(OPENING), Timer::Opening);
-        }
+        self.timers.set(Mono::now().after(SETTLED), Timer::Settled);
         let ending = loop {
             self.turn();
             if let Some(ending) = self.shutdown_progress() {
@@ -274,9 +281,16 @@ impl Coordinator {
             Timer::SpawnOverdue(n) => self.spawn_overdue(n),
             Timer::StopReport(id, generation) => self.stop_report(id, generation),
             Timer::ShutdownReport => self.shutdown_report(),
-            Timer::Opening => self.opening = None,
+            Timer::Leave => self.left(),
+            Timer::Settled => {
+                self.opening = None;
+                // What reading the configuration and a thousand orders needed, or an earlier life.
+                memory::trim_heap();
+            }
             Timer::Tick(n) if n == self.ticks => self.tick(),
             Timer::Tick(_) => {}
+            Timer::Watchdog => self.feed_watchdog(),
+            Timer::Notify => self.tell_untold(),
         }
     }
 
@@ -538,8 +552,9 @@ impl Coordinator {
         }
     }
 
-    fn publish_structure(&self) {
+    fn publish_structure(&mut self) {
         self.published.set_structure(Arc::new(self.table.structure()));
+        self.report_doing();
     }
 
     fn dismiss_runners(&mut self) {

@@ -21,6 +21,11 @@ use crate::sys::signals;
 pub enum Phase {
     /// It runs.
     Running,
+    /// A client asked for a restart: nothing is started any more, the stop follows shortly.
+    Leaving {
+        /// What follows then.
+        then: Ending,
+    },
     /// Groups are being stopped.
     Stopping {
         /// Names of groups still to be stopped; the last is being stopped now.
@@ -29,6 +34,14 @@ pub enum Phase {
         then: Ending,
     },
 }
+
+/// How long a restart that a client asked for is to be seen before anything stops.
+///
+/// The reference stops its programs at its next turn and takes a second or more over a restart.
+/// Clients rely on it: they look for RESTARTING to be sure that the restart has begun, and a second
+/// `reload` right after the first finds "already shutting down". We would be through within
+/// milliseconds. So the state is shown for a while first; the programs run on meanwhile.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// How often the shutdown says whom it waits for.
 const REPORT: Duration = Duration::from_secs(3);
@@ -68,6 +81,7 @@ impl Coordinator {
     /// The answer to a call waits for that: a client that has it finds RESTARTING, not a RUNNING
     /// that is about to end.
     pub(super) fn request_restart(&mut self, reply: Option<Reply>) {
+        self.report_reload();
         let (loader, sender) = (self.loader.clone(), self.sender.clone());
         let read = move || {
             let config = loader().map(Arc::new);
@@ -85,12 +99,18 @@ impl Coordinator {
     ) {
         let result = match config {
             Ok(config) => {
-                if matches!(self.phase, Phase::Running) {
-                    self.shut_down(Ending::Restart(config));
+                match (&self.phase, &reply) {
+                    (Phase::Running, Some(_)) => self.leave(Ending::Restart(config)),
+                    (Phase::Running, None) | (Phase::Leaving { .. }, _) => {
+                        self.shut_down(Ending::Restart(config));
+                    }
+                    // The file was read for a restart that is under way already.
+                    (Phase::Stopping { .. }, _) => {}
                 }
                 Ok(Value::Bool(true))
             }
             Err(text) => {
+                self.report_refusal(&text);
                 self.activity.log(
                     Level::Error,
                     &format!("restart refused, everything goes on as it is: {text}"),
@@ -103,6 +123,21 @@ impl Coordinator {
         }
     }
 
+    /// Makes the restart known and begins it a little later.
+    fn leave(&mut self, then: Ending) {
+        self.set_mood(Mood::Restarting);
+        self.phase = Phase::Leaving { then };
+        self.timers.set(Mono::now().after(LEAVING), Timer::Leave);
+    }
+
+    /// The time to be seen is over.
+    pub(super) fn left(&mut self) {
+        match std::mem::replace(&mut self.phase, Phase::Running) {
+            Phase::Leaving { then } => self.shut_down(then),
+            other => self.phase = other,
+        }
+    }
+
     /// Begins to stop everything, or changes what follows when that is under way already.
     pub(super) fn shut_down(&mut self, then: Ending) {
         let mood = match then {
@@ -110,11 +145,17 @@ impl Coordinator {
             Ending::Restart(_) => Mood::Restarting,
         };
         self.set_mood(mood);
+        self.report_ending(matches!(then, Ending::Shutdown));
         if let Phase::Stopping { then: old, .. } = &mut self.phase {
             *old = then;
             return;
         }
         let groups = self.table.by_priority();
+        // As in the reference, listeners that are stopped first do not hear of it: whether they could
+        // read it before the signal would be a matter of luck.
+        for id in groups.last().map(|g| self.table.members_by_priority(g)).unwrap_or_default() {
+            self.bus.set_running(id, false, &mut self.wishes);
+        }
         self.notify(EventType::SupervisorStateChangeStopping, Event::supervisor_stopping);
         let last = groups.last().cloned();
         self.phase = Phase::Stopping { groups, then };
@@ -162,7 +203,7 @@ impl Coordinator {
         }
         match std::mem::replace(&mut self.phase, Phase::Running) {
             Phase::Stopping { then, .. } => Some(then),
-            Phase::Running => None,
+            Phase::Running | Phase::Leaving { .. } => None,
         }
     }
 
@@ -181,7 +222,9 @@ impl Coordinator {
         if names.is_empty() {
             return;
         }
-        self.activity.info(&format!("waiting for {} to die", names.join(", ")));
+        let names = names.join(", ");
+        self.activity.info(&format!("waiting for {names} to die"));
+        self.report_waiting(&names);
         for line in states {
             self.activity.log(Level::Blather, &line);
         }

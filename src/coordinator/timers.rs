@@ -17,10 +17,16 @@ pub enum Timer {
     ShutdownReport,
     /// A child takes too long to be made; counts only with the newest number.
     SpawnOverdue(u64),
-    /// Clients are let in, whatever the first programs do.
-    Opening,
+    /// A restart has been shown long enough and begins.
+    Leave,
+    /// The start is over.
+    Settled,
     /// TICK events; counts only with the newest number.
     Tick(u64),
+    /// The service manager wants to hear that we turn.
+    Watchdog,
+    /// A message to the service manager found no room.
+    Notify,
 }
 
 /// The heap.

@@ -81,6 +81,15 @@ fn normal(line: &str) -> String {
     }
 }
 
+/// Command and argument of a line, for the fuzz targets; none where [`run_line`] knows no command.
+#[doc(hidden)]
+pub fn words(line: &str) -> Option<(String, String)> {
+    match parse(&normal(line)) {
+        Line::Command(name, arg) => Some((name.to_owned(), arg.to_owned())),
+        Line::Empty | Line::Unknown => None,
+    }
+}
+
 fn parse(line: &str) -> Line<'_> {
     if line.is_empty() {
         return Line::Empty;

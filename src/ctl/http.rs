@@ -214,8 +214,9 @@ fn line_of(buf: &[u8]) -> Result<Option<(&[u8], usize)>, HttpError> {
 }
 
 fn chunk_size(line: &[u8]) -> Result<usize, HttpError> {
-    let text = std::str::from_utf8(line).map_err(|_| HttpError::Chunk)?;
-    let text = text.split(';').next().unwrap_or("").trim();
+    // What follows the semicolon may be in any encoding.
+    let text = line.split(|b| *b == b';').next().unwrap_or_default().trim_ascii();
+    let text = std::str::from_utf8(text).map_err(|_| HttpError::Chunk)?;
     // from_str_radix would take a sign.
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
         return Err(HttpError::Chunk);
@@ -266,6 +267,13 @@ mod tests {
         for bad in [&b"x\r\n"[..], b"+5\r\nhello\r\n", b"ffffffffffffffff\r\n", b"2\r\nabc\r\n"] {
             assert!(Body::new(Framing::Chunked).feed(bad).is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn extensions_of_chunks_may_hold_anything() {
+        let mut body = Body::new(Framing::Chunked);
+        assert_eq!(body.feed(b"2 ;a=\"\xf9\"\r\nok\r\n0\r\n\r\n").unwrap(), [b"ok"]);
+        assert!(body.is_done());
     }
 
     proptest! {

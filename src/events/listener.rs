@@ -93,7 +93,7 @@ impl Listener {
     }
 
     /// An event is on its way to it: BUSY. Only a READY listener may get one.
-    pub(super) fn sent(&mut self) {
+    pub fn sent(&mut self) {
         debug_assert_eq!(self.state, ListenerState::Ready);
         self.state = ListenerState::Busy;
     }

@@ -50,8 +50,8 @@ impl Door {
         Door { opening, bound, ctx, watch, trouble: None, displaced: false }
     }
 
-    /// Accepts until the server stops, then removes the socket file.
-    pub fn run(mut self) {
+    /// Accepts until the server stops; gives back what it listened on.
+    pub fn run(mut self) -> Bound {
         if let Some(opening) = self.opening.take() {
             // never a message, only the end
             let _ = opening.recv();
@@ -68,9 +68,7 @@ impl Door {
                 self.accept();
             }
         }
-        if let Some(file) = &self.bound.file {
-            file.unlink();
-        }
+        self.bound
     }
 
     fn look(&self) -> (bool, bool, bool) {

@@ -14,14 +14,22 @@ pub(super) enum BadChunk {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
-    Size { digits: u8 },
+    Size {
+        digits: u8,
+    },
+    /// Behind the size: blanks may stand before an extension or the line's end.
+    Blank,
     Extension,
     SizeEnd,
     Data,
     DataReturn,
     DataEnd,
-    Trailer { empty: bool },
-    TrailerEnd { empty: bool },
+    Trailer {
+        empty: bool,
+    },
+    TrailerEnd {
+        empty: bool,
+    },
     Done,
 }
 
@@ -78,6 +86,7 @@ impl Decoder {
         let end = |next: At| if byte == b'\n' { Ok(next) } else { Err(BadChunk::Malformed) };
         match self.at {
             At::Size { digits } => self.size(byte, digits),
+            At::Blank => self.behind_size(byte),
             At::Extension if byte == b'\r' => Ok(At::SizeEnd),
             At::Extension if byte == b'\n' => Err(BadChunk::Malformed),
             At::Extension => self.skip().map(|()| At::Extension),
@@ -107,8 +116,15 @@ impl Decoder {
                 Ok(At::Size { digits: digits + 1 })
             }
             _ if digits == 0 => Err(BadChunk::Malformed),
-            (b'\r', _) => Ok(At::SizeEnd),
-            (b';' | b' ' | b'\t', _) => self.skip().map(|()| At::Extension),
+            _ => self.behind_size(byte),
+        }
+    }
+
+    fn behind_size(&mut self, byte: u8) -> Result<At, BadChunk> {
+        match byte {
+            b'\r' => Ok(At::SizeEnd),
+            b';' => self.skip().map(|()| At::Extension),
+            b' ' | b'\t' => self.skip().map(|()| At::Blank),
             _ => Err(BadChunk::Malformed),
         }
     }
@@ -148,7 +164,7 @@ mod tests {
         for (text, body) in [
             ("5\r\nhello\r\n0\r\n\r\nNEXT", "hello"),
             (
-                "3;a=b\r\nabc\r\nA \r\n0123456789\r\n000\r\nTrailer: x\r\nB: y\r\n\r\nNEXT",
+                "3 ;a=b\r\nabc\r\nA \r\n0123456789\r\n000\r\nTrailer: x\r\nB: y\r\n\r\nNEXT",
                 "abc0123456789",
             ),
             ("0\r\n\r\nNEXT", ""),
@@ -171,6 +187,8 @@ mod tests {
             ";\r\n",
             "1;\n",
             "0\r\nA: b\n",
+            "5 junk\r\nhello",
+            "5\t\n",
         ] {
             assert_eq!(decode(text.as_bytes(), 100), Err(BadChunk::Malformed), "{text:?}");
         }

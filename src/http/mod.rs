@@ -11,6 +11,9 @@ mod conn;
 mod crowd;
 mod date;
 mod event_stream;
+mod given;
+#[doc(hidden)]
+pub mod fuzzing;
 mod guard;
 mod head;
 mod limits;
@@ -34,6 +37,7 @@ use crate::events::Subscription;
 use crate::events::types::TypeSet;
 
 pub use date::http_date;
+pub use given::{bind_given, strangers};
 pub use limits::Limits;
 pub use listen::{Bound, StartError, bind, discard};
 pub use request::{Peer, Request, Version};

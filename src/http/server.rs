@@ -21,7 +21,7 @@ use crate::sys::fds::EventFd;
 /// All listeners of the daemon, being served.
 pub struct Server {
     stop: Arc<EventFd>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Bound>>,
     crowds: Vec<Arc<Crowd>>,
     limits: Limits,
 }
@@ -122,14 +122,28 @@ impl Server {
     /// ours still. Answers that are being made may be finished within [`Limits::drain`]; threads that
     /// take longer are left behind.
     pub fn shutdown(self) {
+        discard(self.shutdown_but(&[]));
+    }
+
+    /// The same, but listeners of servers that are configured like one of `next` stay open and are
+    /// given back: over a restart their clients wait in the kernel's queue in place of being refused.
+    pub fn shutdown_but(self, next: &[model::Server]) -> Vec<Bound> {
         self.stop.notify();
+        let mut kept = Vec::new();
         for thread in self.threads {
             // a panic there has been reported by its hook
-            let _ = thread.join();
+            if let Ok(bound) = thread.join() {
+                if next.contains(bound.server()) {
+                    kept.push(bound);
+                } else {
+                    discard(vec![bound]);
+                }
+            }
         }
         let deadline = Instant::now() + self.limits.drain;
         for crowd in self.crowds {
             crowd.wait_empty(deadline);
         }
+        kept
     }
 }

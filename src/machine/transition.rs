@@ -263,8 +263,10 @@ impl Step<'_> {
         if std::mem::take(&mut self.m.stop_wanted) {
             return self.kill(self.policy.program.stopsignal, self.policy.program.stopasgroup);
         }
-        let started = self.m.started.unwrap_or(self.now.mono);
-        self.m.due = Some(started.after_secs(self.policy.program.startsecs));
+        // Time spent waiting for other children to be made is not time that the program was up.
+        self.m.started = Some(self.now.mono);
+        self.m.start_wall = self.now.wall;
+        self.m.due = Some(self.now.mono.after_secs(self.policy.program.startsecs));
     }
 
     fn spawn_failed(&mut self, error: &str) {
@@ -526,14 +528,24 @@ mod tests {
         let mut b = Bench::new(|_| {});
         assert_eq!(states(&b.at(0, Input::Start)), [State::Starting]);
         assert!(states(&b.at(1, Input::Spawned(7))).is_empty());
-        assert_eq!(b.due_in(), Some(999));
-        let e = b.at(999, Input::Due);
+        assert_eq!(b.due_in(), Some(1000));
+        let e = b.at(1000, Input::Due);
         assert_eq!(states(&e), [State::Running]);
         assert_eq!(
             lines(&e),
             ["INFO success: x entered RUNNING state, process has stayed up for > than 1 seconds \
               (startsecs)"]
         );
+    }
+
+    #[test]
+    fn startsecs_counts_from_the_birth_of_the_child_not_from_the_order() {
+        let mut b = Bench::new(|p| p.startsecs = 2);
+        b.at(0, Input::Start);
+        assert!(states(&b.at(5000, Input::Spawned(7))).is_empty());
+        assert_eq!(b.due_in(), Some(2000));
+        let e = b.at(500, Input::Exited(ExitStatus::Code(1)));
+        assert_eq!(states(&e), [State::Backoff]);
     }
 
     #[test]

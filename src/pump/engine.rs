@@ -214,7 +214,9 @@ impl Pump {
             Turn::Eof => self.end_of_flow(token),
             Turn::Got(n) => {
                 self.out.now = Mono::now();
-                if let Next::Pause(pause) = flow.gather.after_read(n, self.out.now) {
+                if flow.may_wait()
+                    && let Next::Pause(pause) = flow.gather.after_read(n, self.out.now)
+                {
                     let until = self.out.now.after(pause);
                     flow.pause_until = Some(until);
                     self.out.timers.set(until, Timer::Flow(token));

@@ -113,6 +113,11 @@ impl Flow {
         self.plan.listener && !self.muted || self.plan.events_enabled || self.capture.is_some()
     }
 
+    /// Nobody waits for what it says: a listener's next event waits for the result of the one before.
+    pub fn may_wait(&self) -> bool {
+        !self.plan.listener || self.muted
+    }
+
     /// Makes the epoll set agree with what the stream waits for.
     pub fn settle(&mut self, out: &mut Outlets) {
         let want = if self.held_by_sink || self.held_by_inbox {

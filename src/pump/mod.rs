@@ -11,6 +11,8 @@
 mod capture;
 mod engine;
 mod flow;
+#[doc(hidden)]
+pub mod fuzzing;
 mod gather;
 mod outlets;
 pub mod pyrepr;

@@ -5,6 +5,8 @@ mod args;
 pub mod backend;
 pub mod dispatch;
 pub mod faults;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod info;
 pub mod logs;
 pub mod methods;

@@ -4,8 +4,9 @@
 //! the runner right before it spawns. Runs on the caller's thread; looks at files, owns nothing.
 //! Upstream: `Subprocess.get_execv_args` and `ServerOptions.check_execv_args`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
@@ -93,7 +94,16 @@ fn search_path(path: Option<&str>) -> OsString {
 /// The first folder that has such an entry decides, whatever the entry is (as upstream: a folder of
 /// that name hides a program further on). An empty part of the path is the current folder.
 fn look_up(program: &str, path: &OsString) -> Option<PathBuf> {
-    std::env::split_paths(path).map(|dir| dir.join(program)).find(|file| fs::metadata(file).is_ok())
+    let mut file = PathBuf::new();
+    path.as_bytes()
+        .split(|b| *b == b':')
+        .any(|dir| {
+            file.as_mut_os_string().clear();
+            file.push(OsStr::from_bytes(dir));
+            file.push(program);
+            fs::metadata(&file).is_ok()
+        })
+        .then_some(file)
 }
 
 fn check(filename: &PathBuf) -> Result<(), CommandError> {

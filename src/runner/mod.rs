@@ -9,6 +9,7 @@
 
 pub mod command;
 pub mod fcgi;
+mod orders;
 pub mod orphans;
 pub mod plan;
 pub mod thread;

@@ -9,6 +9,7 @@ use crate::coordinator::inbox::{Channel, ProcId};
 use crate::coordinator::published::ProcSlot;
 use crate::pump::StreamPlan;
 use crate::runner::fcgi::SharedSocket;
+use crate::sys::notify;
 
 /// What is the same for all programs.
 #[derive(Debug, Clone)]
@@ -22,10 +23,11 @@ pub struct Surroundings {
 }
 
 impl Surroundings {
-    /// With the environment of this process.
+    /// With the environment of this process, less what is between it and the service manager.
     pub fn new(server_url: Option<String>, strip_ansi: bool) -> Surroundings {
         let bytes = |s: OsString| s.into_vec();
-        let environment = std::env::vars_os().map(|(k, v)| (bytes(k), bytes(v))).collect();
+        let all = std::env::vars_os().map(|(k, v)| (bytes(k), bytes(v)));
+        let environment = all.filter(|(name, _)| !notify::is_private(name)).collect();
         Surroundings { environment, server_url, strip_ansi }
     }
 }

@@ -6,10 +6,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Sender;
 
 use super::command::{Command as ResolvedCommand, resolve_command};
 use super::fcgi::OpenSocket;
+use super::orders::Orders;
 use super::orphans::Family;
 use super::plan::Plan;
 use crate::config::model::User;
@@ -35,7 +36,7 @@ pub enum Command {
 /// A way to a runner.
 #[derive(Debug)]
 pub struct Runner {
-    orders: Sender<Command>,
+    orders: Orders,
 }
 
 /// Where a runner reports to.
@@ -58,7 +59,8 @@ impl Runner {
     /// # Errors
     /// EAGAIN or ENOMEM when the system has no thread to give.
     pub fn start(plan: Arc<Plan>, links: Links) -> io::Result<Runner> {
-        let (orders, queue) = unbounded();
+        let orders = Orders::default();
+        let queue = orders.clone();
         std::thread::Builder::new().name("runner".into()).stack_size(STACK).spawn(move || {
             Life { plan, links, queue }.run();
         })?;
@@ -67,14 +69,14 @@ impl Runner {
 
     /// Queues an order. A runner ends only after [`Command::Quit`], so none is lost.
     pub fn order(&self, command: Command) {
-        let _ = self.orders.send(command);
+        self.orders.give(command);
     }
 }
 
 struct Life {
     plan: Arc<Plan>,
     links: Links,
-    queue: Receiver<Command>,
+    queue: Orders,
 }
 
 struct Child {
@@ -86,24 +88,25 @@ struct Child {
 
 impl Life {
     fn run(self) {
-        while let Ok(command) = self.queue.recv() {
-            match command {
+        let mut quit = false;
+        while !quit {
+            quit = match self.queue.take() {
                 Command::Start(generation) => self.one(generation),
                 // Nothing lives here that could be reaped.
-                Command::Reap(_) => {}
-                Command::Quit => return,
-            }
+                Command::Reap(_) => false,
+                Command::Quit => true,
+            };
         }
     }
 
-    /// One life, from the spawn to the reaping.
-    fn one(&self, generation: Gen) {
+    /// One life, from the spawn to the reaping. True: no other is to follow.
+    fn one(&self, generation: Gen) -> bool {
         let id = self.plan.id;
         let child = match self.spawn(generation) {
             Ok(child) => child,
             Err(error) => {
                 self.tell(Msg::SpawnFailed { id, generation, error });
-                return;
+                return false;
             }
         };
         let Child { pid, pidfd, socket, pumped } = child;
@@ -121,11 +124,7 @@ impl Life {
         }
         // Until the coordinator has dealt with the exit the zombie keeps pid and process group, so
         // that no signal can hit a stranger.
-        while let Ok(command) = self.queue.recv() {
-            if command == Command::Reap(generation) || command == Command::Quit {
-                break;
-            }
-        }
+        let quit = self.until_reap(generation);
         match &self.links.family {
             Some(family) => {
                 let _ = family.death(pid, || wait::reap(&*pidfd));
@@ -133,6 +132,18 @@ impl Life {
             }
             None => {
                 let _ = wait::reap(&*pidfd);
+            }
+        }
+        quit
+    }
+
+    /// Blocks until the exit has been dealt with; true when that was the last.
+    fn until_reap(&self, generation: Gen) -> bool {
+        loop {
+            match self.queue.take() {
+                Command::Reap(g) if g == generation => return false,
+                Command::Quit => return true,
+                Command::Reap(_) | Command::Start(_) => {}
             }
         }
     }

@@ -11,6 +11,7 @@ pub mod errno;
 pub mod fds;
 pub mod limits;
 pub mod memory;
+pub mod notify;
 pub mod pidfd;
 pub mod signals;
 pub mod spawn;

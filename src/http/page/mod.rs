@@ -105,6 +105,12 @@ pub fn respond(req: &PageRequest<'_>, control: &dyn Control) -> Option<PageRespo
     }
 }
 
+/// The fields of a request's form, for the fuzz targets: process name, action, message, limit.
+pub(super) fn fields_of(req: &PageRequest<'_>) -> [Option<String>; 4] {
+    let Form { processname, action, message, limit } = Form::of(req);
+    [processname, action, message, limit]
+}
+
 type Page = fn(&PageRequest<'_>, &Form, &dyn Control) -> PageResponse;
 
 fn guarded(req: &PageRequest<'_>, control: &dyn Control, page: Page) -> PageResponse {

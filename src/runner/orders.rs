@@ -1,0 +1,52 @@
+//! The queue of orders to one runner. Any thread may order, the runner's takes.
+//!
+//! A channel with blocks of thirty messages would cost over 1 KiB for each program, and there are
+//! hardly ever more than two orders in it.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+
+use super::thread::Command;
+
+/// Both ends.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Orders(Arc<(Mutex<VecDeque<Command>>, Condvar)>);
+
+impl Orders {
+    /// Adds one.
+    pub fn give(&self, command: Command) {
+        // Nothing in here can panic with the queue half changed.
+        let mut queue = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push_back(command);
+        drop(queue);
+        self.0.1.notify_one();
+    }
+
+    /// Takes the oldest; blocks until there is one.
+    pub fn take(&self) -> Command {
+        let mut queue = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            if let Some(command) = queue.pop_front() {
+                return command;
+            }
+            queue = self.0.1.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_come_one_by_one_in_their_order_and_a_waiting_thread_gets_them() {
+        let orders = Orders::default();
+        let taker = orders.clone();
+        let taken = std::thread::spawn(move || [taker.take(), taker.take(), taker.take()]);
+        let given = [Command::Start(7), Command::Reap(7), Command::Quit];
+        for command in given {
+            orders.give(command);
+        }
+        assert_eq!(taken.join().unwrap(), given);
+    }
+}
