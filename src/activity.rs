@@ -16,6 +16,10 @@ impl Activity {
     pub fn new(pump: PumpHandle, least: Level) -> Activity {
         Activity { pump, least }
     }
+    /// The pump's counters.
+    pub fn pump_stats(&self) -> std::sync::Arc<crate::pump::Stats> {
+        self.pump.stats()
+    }
     /// Whether lines of that level are written.
     pub fn enabled(&self, level: Level) -> bool {
         level >= self.least

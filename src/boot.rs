@@ -13,6 +13,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 use crate::activity::Activity;
 use crate::autolog;
 use crate::cli::{self, Parsed};
+use crate::compare;
 use crate::config::model::{Address, Config, Group, GroupKind, Level, Note, Overrides, Server};
 use crate::config::{load, notes};
 use crate::coordinator::inbox::Msg;
@@ -20,6 +21,7 @@ use crate::coordinator::published::{AutoLogs, Published};
 use crate::coordinator::{Coordinator, Ending, Loader, Parts};
 use crate::http::{self, Limits};
 use crate::pump::{self, MainLog, PumpConfig, PumpMsg};
+use crate::rehearsal;
 use crate::rpc::backend::RpcBackend;
 use crate::rpc::dispatch::Service;
 use crate::runner::fcgi;
@@ -57,6 +59,9 @@ pub fn main(args: Vec<std::ffi::OsString>) -> i32 {
             return USAGE;
         }
     };
+    if wanted.differences {
+        return differences(&program, &wanted.overrides);
+    }
     if wanted.check {
         return check_only(&program, &wanted.overrides);
     }
@@ -95,6 +100,25 @@ fn check_only(program: &str, overrides: &Overrides) -> i32 {
     ))
 }
 
+/// `--differences`: 0 when there are none, 1 when there are, 2 when the configuration cannot be read.
+fn differences(program: &str, overrides: &Overrides) -> i32 {
+    let found = match compare::differences(overrides) {
+        Ok(found) => found,
+        Err(e) => return refuse(program, &e.to_string()),
+    };
+    for difference in &found {
+        if say(&difference.to_string()) != 0 {
+            return USAGE;
+        }
+    }
+    if found.is_empty() {
+        return say(
+            "nothing: with this configuration only that differs which differs for all, see the README",
+        );
+    }
+    i32::from(!found.is_empty())
+}
+
 fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refused> {
     memory::share_one_heap();
     fds::keep_stdio()?;
@@ -119,6 +143,7 @@ fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refuse
     let loader: Loader = Arc::new(move || load::reread(&overrides).map_err(|e| e.to_string()));
     let manager = Manager::from_env();
     let inbox = unbounded();
+    let given = Arc::new(given);
     let process = Process { inbox, loader, warnings, family: OnceLock::new(), manager, given };
     let mut onset = Onset { first: true, first_id: 0, trouble: None, kept: Vec::new() };
     // What was in force before the last restart.
@@ -179,7 +204,7 @@ struct Process {
     /// The way to the service manager.
     manager: Manager,
     /// Listening sockets that it opened for us.
-    given: Vec<Given>,
+    given: Arc<Vec<Given>>,
 }
 
 /// What is open before there are threads.
@@ -237,6 +262,10 @@ impl Process {
         match self.prepare(&config, first, kept, &activity) {
             Ok(ready) => self.live(config.clone(), first, first_id, ready, activity, pump),
             Err(refused) => {
+                if !first {
+                    // In the background nobody reads stderr any more.
+                    activity.log(Level::Critical, &format!("restart failed: {}", refused.0));
+                }
                 // What led here must not be lost with the queue.
                 pump.write_out();
                 Err(refused)
@@ -315,7 +344,7 @@ impl Process {
             credits: handle.credits(),
             links: Links { inbox: self.inbox.0.clone(), pump: handle.clone(), family },
             surroundings: Arc::new(Surroundings::new(server_url(&config.servers), d.strip_ansi)),
-            loader: self.loader.clone(),
+            loader: self.rehearsed(config.clone()),
             manager: self.manager.clone(),
             first_id,
             opening,
@@ -338,6 +367,17 @@ impl Process {
         // A pump that panicked has said so; there is nothing left to wait for then.
         let _ = pump.join();
         Ok(Outcome { ending, next_id, kept })
+    }
+
+    /// The reading for a restart: what could only fail once everything has been stopped is tried
+    /// before.
+    fn rehearsed(&self, now: Arc<Config>) -> Loader {
+        let (loader, given) = (self.loader.clone(), self.given.clone());
+        Arc::new(move || {
+            let next = loader()?;
+            rehearsal::rehearse(&next, &now, &given)?;
+            Ok(next)
+        })
     }
 
     /// The lines about the control servers.

@@ -32,6 +32,8 @@ pub struct Run {
     pub overrides: Overrides,
     /// `--check`: read the configuration, report, exit. Not an option of Supervisor.
     pub check: bool,
+    /// `--differences`: the same, with what differs from Supervisor. Not an option of it either.
+    pub differences: bool,
     /// To be logged as warnings once there is a log.
     pub warnings: Vec<String>,
 }
@@ -65,11 +67,12 @@ const fn valued(short: char, long: &'static str, value: &'static str, help: &'st
     Opt { long, short: Some(short), value: Some(value), help }
 }
 
-/// Letters and names are Supervisor's, but for `--check`.
+/// Letters and names are Supervisor's, but for `--check` and `--differences`.
 #[rustfmt::skip]
 const OPTS: &[Opt] = &[
     valued('c', "configuration", "FILE", "Read this configuration; without it the usual places are searched"),
     Opt { long: "check", short: None, value: None, help: "Read the configuration, say what is wrong with it, and exit" },
+    Opt { long: "differences", short: None, value: None, help: "Read the configuration, say what would be different from Python Supervisor with it, and exit" },
     flag('n', "nodaemon", "Stay in the foreground"),
     flag('s', "silent", "In the foreground, do not copy the log to stdout"),
     valued('u', "user", "USER", "Change to this account (name or number) after the start"),
@@ -146,6 +149,7 @@ fn apply(run: &mut Run, name: &str, value: &str) {
     match name {
         "configuration" => o.configuration = text(),
         "check" => run.check = true,
+        "differences" => run.differences = true,
         "nodaemon" => o.nodaemon = true,
         "silent" => o.silent = true,
         "user" => o.user = text(),
@@ -195,8 +199,9 @@ pub fn command() -> Command {
         };
         command = command.arg(match opt.long {
             "help" => arg.visible_short_alias('?'),
-            // Unique in Supervisor, and to stay so beside our own --check.
+            // Unique in Supervisor, and to stay so beside our own --check and --differences.
             "childlogdir" => arg.alias("ch"),
+            "directory" => arg.aliases(["d", "di"]),
             _ => arg,
         });
     }
@@ -434,6 +439,9 @@ mod tests {
         assert_eq!(overrides(&["--chi=/x"]).childlogdir, text("/x"));
         assert!(run(&["--check"]).check);
         assert!(run(&["--che", "-c", "x"]).check);
+        assert!(run(&["--diff"]).differences);
+        assert_eq!(overrides(&["--d", "/"]).directory, text("/"));
+        assert_eq!(overrides(&["--di=/"]).directory, text("/"));
     }
 
     #[test]

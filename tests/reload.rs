@@ -62,6 +62,37 @@ fn hup_with_a_bad_file_is_an_error_in_the_log_and_nothing_else() {
     assert_eq!(env.stop(), Some(0));
 }
 
+/// A port that is taken and a log that cannot be opened read well, and would be found only when all
+/// programs are down.
+#[test]
+fn hup_with_a_file_that_cannot_be_carried_out_is_refused_while_all_still_runs() {
+    let env = TestEnv::started(&cats(&["a"]));
+    env.wait_state("a", "RUNNING");
+    let pid = env.pid_of("a");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    env.configure(&format!("[inet_http_server]\nport=127.0.0.1:{port}\n{}", cats(&["b"])));
+    env.signal(Signal::SIGHUP);
+    env.wait_log("restart refused", 1);
+    let line = env.log_with("restart refused").remove(0);
+    assert!(line.contains("[inet_http_server] Another program is already listening"), "{line}");
+
+    env.configure(&format!("[unix_http_server]\nfile=@DIR@/nodir/s.sock\n{}", cats(&["b"])));
+    env.signal(Signal::SIGHUP);
+    env.wait_log("restart refused", 2);
+    assert_eq!(env.pid_of("a"), pid);
+
+    drop(taken);
+    env.configure(&format!("[inet_http_server]\nport=127.0.0.1:{port}\n{}", cats(&["b"])));
+    env.signal(Signal::SIGHUP);
+    env.wait_state("b", "RUNNING");
+    // The same port again, which is ours now.
+    env.signal(Signal::SIGHUP);
+    env.wait_log("supervisord started with pid", 3);
+    env.wait_state("b", "RUNNING");
+}
+
 #[test]
 fn a_restart_by_call_does_the_same() {
     let env = TestEnv::started(&cats(&["a"]));
@@ -138,25 +169,6 @@ fn a_log_in_a_folder_that_is_not_there_refuses_a_restart() {
     env.signal(Signal::SIGHUP);
     env.wait_log("restart refused", 1);
     assert_eq!(env.pid_of("a"), pid);
-}
-
-#[test]
-fn a_file_that_cannot_be_put_in_force_leaves_the_one_before() {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let env = TestEnv::started(&cats(&["a"]));
-    env.wait_state("a", "RUNNING");
-    env.configure(&format!("{}[inet_http_server]\nport=127.0.0.1:{port}\n", cats(&["b"])));
-    env.signal(Signal::SIGHUP);
-    env.wait_log("going on with the one before", 1);
-    env.wait_state("a", "RUNNING");
-    assert_eq!(processes(&env), ["a"]);
-    assert_eq!(env.log_with("going on with the one before").len(), 1);
-
-    drop(taken);
-    env.signal(Signal::SIGHUP);
-    env.wait_state("b", "RUNNING");
-    assert_eq!(processes(&env), ["b"]);
 }
 
 #[test]

@@ -34,12 +34,12 @@ _supervisorctl() {
         esac
         case $cur in
         -*) list="-c --configuration -h --help -i --interactive -s --serverurl -u --username -p --password -r --history_file -q --quiet" ;;
-        *) list="add avail clear exit fg help maintail open pid quit reload remove reread restart shutdown signal start status stop tail update version" ;;
+        *) list="add avail clear events exit fg hash_password help maintail open pid quit reload remove reread restart shutdown signal start status stop tail top update version" ;;
         esac
     else
         case $action in
         add) list=$(_supervisorctl_names avail | cut -d: -f1 | sort -u) ;;
-        help) list="add avail clear exit fg help maintail open pid quit reload remove reread restart shutdown signal start status stop tail update version" ;;
+        help) list="add avail clear events exit fg hash_password help maintail open pid quit reload remove reread restart shutdown signal start status stop tail top update version" ;;
         remove | update)
             list="$(_supervisorctl_names status | cut -d: -f1 | sort -u)"
             [ "$action" = update ] && list="all $list"

@@ -21,7 +21,7 @@ function __supervisorctl_group_patterns
     __supervisorctl_names status | string match '*:*' | string replace -r ':.*' ':*' | sort -u
 end
 
-set -l actions add avail clear exit fg help maintail open pid quit reload remove reread restart shutdown signal start status stop tail update version
+set -l actions add avail clear events exit fg hash_password help maintail open pid quit reload remove reread restart shutdown signal start status stop tail top update version
 complete -c supervisorctl -f
 complete -c supervisorctl -s c -l configuration -rF -d "Configuration file whose [supervisorctl] counts"
 complete -c supervisorctl -s h -l help -d "Print this help"

@@ -38,7 +38,7 @@ _supervisorctl() {
         '(-p --password)'{-p,--password}'[Password to log in with]:value:' \
         '(-r --history_file)'{-r,--history_file}'[Keep the shell'\''s history in this file]:file:_files' \
         '(-q --quiet)'{-q,--quiet}'[Print no lines that only report success]' \
-        '1:action:(add avail clear exit fg help maintail open pid quit reload remove reread restart shutdown signal start status stop tail update version)' \
+        '1:action:(add avail clear events exit fg hash_password help maintail open pid quit reload remove reread restart shutdown signal start status stop tail top update version)' \
         '*::argument:->arguments'
     [[ $state == arguments ]] || return
     local action=$line[1]
@@ -46,7 +46,7 @@ _supervisorctl() {
     add) _supervisorctl_groups avail ;;
     remove) _supervisorctl_groups status ;;
     update) compadd -- all; _supervisorctl_groups status ;;
-    help) compadd -- add avail clear exit fg help maintail open pid quit reload remove reread restart shutdown signal start status stop tail update version ;;
+    help) compadd -- add avail clear events exit fg hash_password help maintail open pid quit reload remove reread restart shutdown signal start status stop tail top update version ;;
     signal)
         # The action is the first of $words here.
         if (( CURRENT == 2 )); then compadd -- HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH TTIN TTOU; else _supervisorctl_processes; fi

@@ -23,7 +23,7 @@ _supervisord() {
 
     case "${cmd}" in
         supervisord)
-            opts="-c -n -s -u -m -d -l -y -z -e -j -i -q -k -a -t -v -? -h --configuration --check --nodaemon --silent --user --umask --directory --logfile --logfile_maxbytes --logfile_backups --loglevel --pidfile --identifier --childlogdir --nocleanup --minfds --minprocs --strip_ansi --profile_options --version --help"
+            opts="-c -n -s -u -m -d -l -y -z -e -j -i -q -k -a -t -v -? -h --configuration --check --differences --nodaemon --silent --user --umask --directory --logfile --logfile_maxbytes --logfile_backups --loglevel --pidfile --identifier --childlogdir --nocleanup --minfds --minprocs --strip_ansi --profile_options --version --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -13,6 +13,7 @@ complete -c supervisord -s a -l minfds -d 'Start only if this many files may be 
 complete -c supervisord -l minprocs -d 'Start only if this many processes are allowed' -r -f
 complete -c supervisord -l profile_options -d 'Accepted and ignored: there is no Python to profile' -r -f
 complete -c supervisord -l check -d 'Read the configuration, say what is wrong with it, and exit'
+complete -c supervisord -l differences -d 'Read the configuration, say what would be different from Python Supervisor with it, and exit'
 complete -c supervisord -s n -l nodaemon -d 'Stay in the foreground'
 complete -c supervisord -s s -l silent -d 'In the foreground, do not copy the log to stdout'
 complete -c supervisord -s k -l nocleanup -d 'Leave AUTO logs of earlier runs where they are'

@@ -42,6 +42,7 @@ _supervisord() {
 '*--minprocs=[Start only if this many processes are allowed]:NUMBER:' \
 '*--profile_options=[Accepted and ignored\: there is no Python to profile]:LIST:' \
 '*--check[Read the configuration, say what is wrong with it, and exit]' \
+'*--differences[Read the configuration, say what would be different from Python Supervisor with it, and exit]' \
 '*-n[Stay in the foreground]' \
 '*--nodaemon[Stay in the foreground]' \
 '*-s[In the foreground, do not copy the log to stdout]' \

@@ -58,15 +58,17 @@ options! {
         CHMOD "chmod" = "0700", "the permissions of the socket";
         CHOWN "chown", "the owner of the socket, user or user:group";
         USERNAME "username", "the user name to ask for";
-        PASSWORD "password", "the password to ask for, plain or {SHA} and its SHA-1 sum";
+        PASSWORD "password", "the password to ask for, plain, or hashed by supervisorctl hash_password, or {SHA} and its SHA-1 sum";
+        OPEN_PATHS "open_paths" = "", "paths such as /metrics and /healthz that need no password, with commas between";
     }
     /// `[inet_http_server]`.
     inet_http_server {
         PORT "port", "the port to listen on, or host:port, or *:port";
         USERNAME "username", "the user name to ask for";
-        PASSWORD "password", "the password to ask for, plain or {SHA} and its SHA-1 sum";
+        PASSWORD "password", "the password to ask for, plain, or hashed by supervisorctl hash_password, or {SHA} and its SHA-1 sum";
         GET_ACTIONS "get_actions" = "false", "whether links of the web page may start and stop programs";
         ALLOWED_HOSTS "allowed_hosts" = "", "further names that browsers may use for this server, with commas between";
+        OPEN_PATHS "open_paths" = "", "paths such as /metrics and /healthz that need no password, with commas between";
     }
     /// `[supervisorctl]`.
     supervisorctl {

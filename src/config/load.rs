@@ -6,6 +6,7 @@
 //! exits with 2.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use super::daemon::daemon;
@@ -20,6 +21,7 @@ use super::paths;
 use super::pytext::is_space;
 use super::section::Source;
 use super::servers::{rpc_interfaces, servers};
+use super::shlex::shlex_split;
 use super::wildcard;
 
 pub use super::ctl::{CtlConfig, load_ctl};
@@ -185,8 +187,14 @@ fn read_included(text: &mut Text, env: &Env) -> Result<(), ConfigError> {
             let name = file.to_string_lossy().into_owned();
             let text_of = format!("Included extra file \"{name}\" during parsing");
             text.infos.push(Note { level: Level::Info, text: text_of });
-            if let Ok(bytes) = fs::read(Path::new(&file)) {
-                read_bytes(&mut text.ini, &name, bytes)?;
+            match fs::read(Path::new(&file)) {
+                Ok(bytes) => read_bytes(&mut text.ini, &name, bytes)?,
+                Err(e) if e.kind() == ErrorKind::IsADirectory => {}
+                // The reference says nothing, and whole files of programs are not there.
+                Err(e) => {
+                    let text_of = format!("cannot read included file \"{name}\", left out: {e}");
+                    text.warnings.push(Note { level: Level::Warn, text: text_of });
+                }
             }
             text.ini.replace_here(&paths::abspath(paths::dirname(&name), env));
         }
@@ -207,6 +215,14 @@ fn patterns(text: &Text, env: &Env) -> Result<Vec<String>, ConfigError> {
     Ok(files.split(is_space).filter(|p| !p.is_empty()).map(str::to_owned).collect())
 }
 
+/// The files as text with places, not understood. For tools that look at a configuration.
+///
+/// # Errors
+/// Those of reading the files.
+pub fn raw(overrides: &Overrides) -> Result<Ini, ConfigError> {
+    Ok(read_all(overrides.configuration.as_deref(), &Env::current())?.ini)
+}
+
 /// What is accepted, but probably not meant: section headers that were not closed and so became
 /// options, and options nobody reads. For a check of the files, never for a start.
 ///
@@ -224,6 +240,14 @@ pub fn hints(overrides: &Overrides) -> Result<Vec<String>, ConfigError> {
                 found.push(format!("{at}: read as an option: is a ] missing?"));
             } else if options.as_ref().is_some_and(|all| all.iter().all(|o| o.key != e.key)) {
                 found.push(format!("{at}: there is no such option, it is ignored"));
+            } else if options.is_some() && e.key == "command" {
+                found.extend(shlex_split(&e.value).err().map(|error| {
+                    format!(
+                        "{at}={}: cannot be started: {error} (a comment begins at a ; or # after \
+                         white space, in quotes too)",
+                        e.value
+                    )
+                }));
             }
         }
     }

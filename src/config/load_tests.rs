@@ -395,6 +395,29 @@ fn the_file_is_searched_beside_the_program_then_here_then_in_etc() {
 }
 
 #[test]
+fn an_included_file_that_cannot_be_read_is_named() {
+    let dir = Folder::new();
+    dir.write("conf.d/a.conf", "[program:a]\ncommand=x\n");
+    std::os::unix::fs::symlink("nowhere", format!("{}/conf.d/b.conf", dir.path())).unwrap();
+    let c = dir.load("[include]\nfiles=conf.d/*.conf\n").unwrap();
+    let said = notes(&c);
+    let line = said.iter().find(|n| n.contains("cannot read included file")).unwrap();
+    assert!(line.starts_with("WARN ") && line.contains("conf.d/b.conf"), "{line}");
+    assert_eq!(c.groups.len(), 1);
+}
+
+#[test]
+fn a_check_tells_of_a_command_that_a_comment_cuts_short() {
+    let dir = Folder::new();
+    dir.write("s.conf", "[supervisord]\n[program:p]\ncommand=sh -c \"a ; b\"\n");
+    let over =
+        Overrides { configuration: Some(format!("{}/s.conf", dir.path())), ..Overrides::default() };
+    let said = hints(&over).unwrap();
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].contains("s.conf:3: [program:p] command=sh -c \"a: cannot be started: No"));
+}
+
+#[test]
 fn a_check_tells_of_what_is_accepted_but_hardly_meant() {
     let dir = Folder::new();
     dir.write("s.conf", "[supervisord]\nuser_=x\n[program:p]\ncommand=x\n[program:q\ncommand=y\n");

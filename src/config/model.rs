@@ -125,19 +125,22 @@ pub struct Server {
     pub address: Address,
     /// User name, when a password is asked for.
     pub username: Option<String>,
-    /// Password, plain or `{SHA}` and 40 hexadecimal digits.
+    /// Password, plain, or hashed as `{SHA}` or `{PBKDF2-SHA256}` say.
     pub password: Option<String>,
     /// What browsers may do.
     pub web: WebAccess,
 }
 
-/// What browsers may do on a TCP server. Keys of our own, off by default.
+/// What browsers and monitoring may do. Keys of our own, off by default; those for browsers matter on
+/// TCP only.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WebAccess {
     /// `get_actions=`: links of the status page act at once, not after a form.
     pub get_actions: bool,
     /// `allowed_hosts=`: further names of the server, each with a port or without; `*` for any.
     pub allowed_hosts: Vec<String>,
+    /// `open_paths=`: paths of status for machines that need no password and no known host.
+    pub open_paths: Vec<String>,
 }
 
 /// Where a control server listens.

@@ -134,8 +134,9 @@ pub const OPTIONS: &[OptionRow] = &[
     row(INET, "port", "[host]:port", Required, Off("127.0.0.1:9001"), "address to listen on, * as the host means every interface"),
     ours(INET, "get_actions", BOOL, Value("false"), "true lets links of the web page start and stop programs"),
     ours(INET, "allowed_hosts", "list of names", Words("the names of this machine"), "further names that browsers may use for this server, * for any"),
+    ours(HTTP, "open_paths", "list of paths", Words("none"), "status for machines that needs no password: /metrics, /status.json, /usage.json, /healthz, /readyz"),
     row(HTTP, "username", TEXT, Words("anyone may connect"), Off("user"), "name a client has to log in with"),
-    row(HTTP, "password", "text or {SHA}hash", Words("anyone may connect"), Off("123"), "password that belongs to the name"),
+    row(HTTP, "password", "text or {SCHEME}hash", Words("anyone may connect"), Off("123"), "password that belongs to the name"),
 
     row(MAIN, "logfile", FILE, Value("supervisord.log"), Set("/tmp/supervisord.log"), "where supervisord writes down what it does"),
     row(MAIN, "logfile_maxbytes", SIZE, Value("50MB"), Set("50MB"), "size at which that file is rotated, 0 for never"),

@@ -10,6 +10,8 @@ use super::paths;
 use super::pytext::strip;
 use super::section::{Fields, Source};
 use super::values::{self, entry_point};
+use crate::monitor::Endpoint;
+use crate::password::Stored;
 
 /// The standard RPC interface.
 pub const MAIN_INTERFACE: &str = "supervisor.rpcinterface:make_main_rpcinterface";
@@ -32,6 +34,7 @@ pub fn servers(source: &Source<'_>) -> Result<Vec<Server>, ConfigError> {
             get_actions: fields.need(&inet_http_server::GET_ACTIONS, values::boolean)?,
             allowed_hosts: fields
                 .need(&inet_http_server::ALLOWED_HOSTS, |t| Ok(values::list(t)))?,
+            open_paths: open_paths(&fields, &inet_http_server::OPEN_PATHS)?,
         };
         found.push(Server { section: section.name.clone(), address, username, password, web });
     }
@@ -40,7 +43,10 @@ pub fn servers(source: &Source<'_>) -> Result<Vec<Server>, ConfigError> {
         let (username, password) =
             credentials(&fields, &unix_http_server::USERNAME, &unix_http_server::PASSWORD)?;
         let address = unix(source, section, &fields)?;
-        let web = WebAccess::default();
+        let web = WebAccess {
+            open_paths: open_paths(&fields, &unix_http_server::OPEN_PATHS)?,
+            ..WebAccess::default()
+        };
         found.push(Server { section: section.name.clone(), address, username, password, web });
     }
     Ok(found)
@@ -62,6 +68,19 @@ fn unix(
     })
 }
 
+/// `open_paths=`: only what can be asked for by machines.
+fn open_paths(fields: &Fields<'_>, opt: &Opt) -> Result<Vec<String>, ConfigError> {
+    let paths = fields.need(opt, |t| Ok(values::list(t)))?;
+    match paths.iter().find(|path| Endpoint::of(path).is_none()) {
+        None => Ok(paths),
+        Some(path) => {
+            let known: Vec<&str> = Endpoint::paths().collect();
+            let why = format!("{path:?} cannot be opened, only {}", known.join(", "));
+            Err(fields.fault(opt, Problem::Text(why)))
+        }
+    }
+}
+
 /// User name and password: both or none. An empty user name asks for nothing, as there.
 fn credentials(
     fields: &Fields<'_>,
@@ -71,7 +90,10 @@ fn credentials(
     match (fields.text(username)?, fields.text(password)?) {
         (None, None) => Ok((None, None)),
         (Some(name), Some(_)) if name.is_empty() => Ok((None, None)),
-        (Some(name), Some(word)) => Ok((Some(name), Some(word))),
+        (Some(name), Some(word)) => match Stored::read(Some(&word)) {
+            Ok(_) => Ok((Some(name), Some(word))),
+            Err(e) => Err(fields.fault(password, Problem::Text(e.to_string()))),
+        },
         (Some(_), None) => Err(fields.wrong("username= needs a password= as well")),
         (None, Some(_)) => Err(fields.wrong("password= needs a username= as well")),
     }

@@ -263,6 +263,10 @@ pub enum Op {
         /// The process's name.
         process: String,
     },
+    /// How the event system does, and a sign of life: answered at once, also in shutdown, with
+    /// `{dropped, streams, pools: [{name, backlog, limit, discarded}]}`; `dropped` counts events that
+    /// were too many for streams.
+    Pulse,
     /// Send events to a reader from now on; its end is told by [`Msg::Unsubscribed`].
     Subscribe(Feed),
     /// Shut down.

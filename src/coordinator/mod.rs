@@ -6,11 +6,13 @@
 //! pump's queue, so that whoever reads the activity log after the answer finds the lines there.
 
 pub mod calls;
+pub mod history;
 pub mod inbox;
 mod manager;
 mod members;
 pub mod ops;
 pub mod published;
+mod remembering;
 pub mod shutdown;
 pub mod spawning;
 pub mod table;
@@ -306,7 +308,9 @@ impl Coordinator {
         let Some(p) = self.table.get_mut(id) else { return };
         let program = p.slot.config.clone();
         let policy = Policy { program: &program, may_start };
-        let effects = p.machine.step(input, policy, Self::now());
+        let (now, taken) = (Self::now(), remembering::Taken::of(&p.machine, &input));
+        let effects = p.machine.step(input, policy, now);
+        remembering::remember(&p.slot, taken, &effects, now);
         self.arm(id);
         let mut passed = Vec::new();
         for effect in effects {

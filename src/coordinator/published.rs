@@ -8,9 +8,11 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::history::History;
 use super::inbox::{Channel, ProcId};
 use crate::config::model::{Config, Group, LogTarget, Program};
 use crate::machine::State;
+use crate::sys::clock::Mono;
 
 /// `statecode` of `supervisor.getState`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +83,7 @@ pub struct ProcSlot {
     /// File names of AUTO logs.
     pub auto: AutoLogs,
     view: RwLock<ProcView>,
+    history: RwLock<History>,
 }
 
 /// The changing part of a process. Times are wall-clock seconds since 1970, 0 for never.
@@ -95,7 +98,7 @@ pub struct ProcView {
     /// Time of the last exit.
     pub stop: i64,
     /// Monotonic time of the last start, for the uptime.
-    pub started: Option<crate::sys::clock::Mono>,
+    pub started: Option<Mono>,
     /// Last exit status: -1 after death by signal, 0 where there is none.
     pub exitstatus: i32,
     /// Why the last start failed, or empty.
@@ -129,7 +132,15 @@ impl Default for ProcView {
 impl ProcSlot {
     /// A slot for a process that was never started.
     pub fn new(id: ProcId, group: String, config: Arc<Program>, auto: AutoLogs) -> ProcSlot {
-        ProcSlot { id, group, config, auto, view: RwLock::new(ProcView::new()) }
+        let history = RwLock::new(History::new(Mono::now()));
+        ProcSlot { id, group, config, auto, view: RwLock::new(ProcView::new()), history }
+    }
+    /// As clients call it: `PROCESS`, or `GROUP:PROCESS` when the names differ.
+    pub fn full_name(&self) -> String {
+        match &self.config.name {
+            name if *name == self.group => name.clone(),
+            name => format!("{}:{name}", self.group),
+        }
     }
     /// A copy of the changing part.
     pub fn view(&self) -> ProcView {
@@ -138,6 +149,14 @@ impl ProcSlot {
     /// Coordinator only.
     pub(crate) fn publish(&self, view: ProcView) {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
+    }
+    /// A look at what it has been through, kept short: the coordinator may be waiting to add to it.
+    pub fn history<T>(&self, look: impl FnOnce(&History) -> T) -> T {
+        look(&self.history.read().unwrap_or_else(PoisonError::into_inner))
+    }
+    /// Coordinator only.
+    pub(crate) fn remember(&self, add: impl FnOnce(&mut History)) {
+        add(&mut self.history.write().unwrap_or_else(PoisonError::into_inner));
     }
     /// The file that a stream is logged to; none when the log is NONE or the stream is merged.
     pub fn logfile(&self, channel: Channel) -> Option<PathBuf> {

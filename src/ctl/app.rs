@@ -65,6 +65,11 @@ fn start(options: Options, config: CtlConfig) -> ExitCode {
     let mut ctl = Ctl::new(target, options.interactive || !one, out, Input::stdin(), rpc);
     if one {
         run_line(&mut ctl, &options.words.join(" "));
+        if let Some(error) = ctl.out.take_lost() {
+            // A list cut short must not look like a whole one to a script.
+            ctl.out.complain(&format!("error: cannot write to stdout: {error}"));
+            return ExitCode::from(exit::GENERIC.max(ctl.exit));
+        }
         return ExitCode::from(ctl.exit);
     }
     let history = options.history_file.map(PathBuf::from).or(config.history_file);

@@ -19,7 +19,6 @@ pub mod follow;
 pub mod http;
 pub mod input;
 pub mod interrupt;
-pub mod json;
 pub mod names;
 pub mod options;
 pub mod output;

@@ -16,6 +16,7 @@ pub struct Output {
     /// stdout holds a document: everything else goes to stderr.
     pub document: bool,
     gone: bool,
+    lost: Option<io::Error>,
 }
 
 impl Output {
@@ -30,12 +31,22 @@ impl Output {
             colour,
             document: false,
             gone: false,
+            lost: None,
         }
     }
 
     /// Other streams, for tests.
     pub fn to(out: Box<dyn Write>, err: Box<dyn Write>, quiet: bool) -> Output {
-        Output { out, err, quiet, hints: false, colour: false, document: false, gone: false }
+        Output {
+            out,
+            err,
+            quiet,
+            hints: false,
+            colour: false,
+            document: false,
+            gone: false,
+            lost: None,
+        }
     }
 
     /// Prints a line.
@@ -58,8 +69,12 @@ impl Output {
     /// Prints to stdout as it is.
     pub fn text(&mut self, text: &str) {
         let done = self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush());
-        if done.is_err() {
+        if let Err(error) = done {
             self.gone = true;
+            // `supervisorctl status | head -1` is no mistake; a full disk is.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.lost.get_or_insert(error);
+            }
         }
     }
 
@@ -80,8 +95,43 @@ impl Output {
         self.quiet
     }
 
+    /// Why something that stdout was to get is not there, unless its reader just left. Asked once,
+    /// at the end.
+    pub fn take_lost(&mut self) -> Option<io::Error> {
+        self.lost.take()
+    }
+
     /// Whether nobody reads stdout any more.
     pub fn is_gone(&self) -> bool {
         self.gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Failing(io::ErrorKind);
+
+    impl Write for Failing {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lost(kind: io::ErrorKind) -> bool {
+        let mut out = Output::to(Box::new(Failing(kind)), Box::new(io::sink()), false);
+        out.line("web RUNNING");
+        assert!(out.is_gone());
+        out.take_lost().is_some()
+    }
+
+    #[test]
+    fn a_full_disk_is_told_and_a_reader_that_left_is_not() {
+        assert!(lost(io::ErrorKind::StorageFull));
+        assert!(!lost(io::ErrorKind::BrokenPipe));
     }
 }

@@ -13,6 +13,7 @@ use super::pool::{Pool, PoolSpec, Serials};
 use super::stream::{Feed, Tapped};
 use super::types::{EventType, TypeSet};
 use crate::coordinator::inbox::ProcId;
+use crate::rpc::value::Value;
 use crate::sys::clock;
 
 /// All pools and taps.
@@ -28,6 +29,8 @@ pub struct Bus {
     routes: [Vec<usize>; EventType::COUNT],
     /// Subscribers that are no listener processes.
     taps: Vec<Feed>,
+    /// Events that were too many for a tap.
+    tap_drops: u64,
     wanted: TypeSet,
 }
 
@@ -41,6 +44,7 @@ impl Bus {
             owner: HashMap::new(),
             routes: std::array::from_fn(|_| Vec::new()),
             taps: Vec::new(),
+            tap_drops: 0,
             wanted: TypeSet::NONE,
         }
     }
@@ -137,7 +141,8 @@ impl Bus {
         let mut time = None;
         for tap in self.taps.iter().filter(|tap| tap.types().contains(kind)) {
             let time = *time.get_or_insert_with(clock::wall);
-            tap.offer(Tapped { serial, time, event: event.clone() });
+            let taken = tap.offer(Tapped { serial, time, event: event.clone() });
+            self.tap_drops += u64::from(!taken);
         }
         let route = self.routes.get(kind as usize).map_or(&[][..], Vec::as_slice);
         for &at in route {
@@ -145,6 +150,25 @@ impl Bus {
                 pool.accept(event.clone(), serial, fx);
             }
         }
+    }
+
+    /// The answer to [`crate::coordinator::inbox::Op::Pulse`].
+    pub fn pulse(&self) -> Value {
+        let count = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
+        let size = |n: usize| count(n as u64);
+        let pools = self.pools.iter().map(|pool| {
+            Value::Struct(vec![
+                ("name".to_owned(), pool.name().into()),
+                ("backlog".to_owned(), size(pool.backlog())),
+                ("limit".to_owned(), size(pool.limit())),
+                ("discarded".to_owned(), count(pool.discarded())),
+            ])
+        });
+        Value::Struct(vec![
+            ("dropped".to_owned(), count(self.tap_drops)),
+            ("streams".to_owned(), size(self.taps.len())),
+            ("pools".to_owned(), Value::Array(pools.collect())),
+        ])
     }
 
     /// A listener has a new process. To be called before its output can come.

@@ -141,6 +141,11 @@ impl Pool {
         self.queue.len()
     }
 
+    /// Events that may wait.
+    pub fn limit(&self) -> usize {
+        self.spec.buffer_size
+    }
+
     /// Events thrown away because the buffer was full.
     pub fn discarded(&self) -> u64 {
         self.discarded

@@ -100,14 +100,14 @@ impl Feed {
         self.shared.gone.load(Ordering::Relaxed)
     }
 
-    /// Queues an event, or drops and counts it. Never waits.
-    pub fn offer(&self, tapped: Tapped) {
+    /// Queues an event, or drops and counts it and says false. Never waits.
+    pub fn offer(&self, tapped: Tapped) -> bool {
         let weight = tapped.event.weight();
         let waiting = self.shared.bytes.load(Ordering::Relaxed);
         if waiting > 0 && waiting + weight > self.most_bytes || self.sender.is_full() {
             // The reader has been woken for those that wait.
             self.shared.missed.fetch_add(1, Ordering::SeqCst);
-            return;
+            return false;
         }
         let missed = self.shared.missed.swap(0, Ordering::SeqCst);
         self.shared.bytes.fetch_add(weight, Ordering::Relaxed);
@@ -117,6 +117,7 @@ impl Feed {
         if self.sender.len() <= 1 {
             self.shared.wake.notify();
         }
+        true
     }
 }
 
@@ -209,7 +210,9 @@ mod tests {
     #[test]
     fn a_reader_learns_where_events_are_missing() {
         let (feed, mut subscription) = sized(all(), 2, MOST_BYTES).unwrap();
-        (0..5).for_each(|n| feed.offer(remote(n, "")));
+        (0..5).for_each(|n| {
+            feed.offer(remote(n, ""));
+        });
         assert_eq!(taken(&mut subscription), [0, 1, -3]);
         feed.offer(remote(5, ""));
         feed.offer(remote(6, ""));

@@ -3,10 +3,10 @@
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use sha1::{Digest, Sha1};
 
 use super::response::Response;
 use crate::config::model;
+use crate::password::{Stored, same};
 
 /// Clients pad or do not.
 const DECODER: GeneralPurpose = GeneralPurpose::new(
@@ -17,39 +17,23 @@ const DECODER: GeneralPurpose = GeneralPurpose::new(
 /// The user name and password of a server.
 pub(super) struct Credentials {
     user: Vec<u8>,
-    password: Password,
-}
-
-enum Password {
-    Plain(Vec<u8>),
-    /// Lower-case hexadecimal SHA-1.
-    Sha1(Vec<u8>),
-    /// None was given: nothing logs in.
-    Never,
+    password: Stored,
 }
 
 impl Credentials {
     /// The credentials a server asks for; none when it has no user name, as in the reference.
     pub fn of(server: &model::Server) -> Option<Credentials> {
         let user = server.username.as_ref().filter(|u| !u.is_empty())?;
-        let password = match &server.password {
-            None => Password::Never,
-            Some(p) => match p.strip_prefix("{SHA}") {
-                Some(hash) => Password::Sha1(hash.to_ascii_lowercase().into_bytes()),
-                None => Password::Plain(p.clone().into_bytes()),
-            },
-        };
+        // what makes no sense was refused with the configuration; here it fits nothing
+        let password =
+            Stored::read(server.password.as_deref()).or_else(|_| Stored::read(None)).ok()?;
         Some(Credentials { user: user.clone().into_bytes(), password })
     }
 
     /// Whether the value of an `Authorization` header is right. What is malformed is wrong.
     pub fn accept(&self, authorization: Option<&str>) -> bool {
         let Some((user, password)) = authorization.and_then(decode) else { return false };
-        let password_fits = match &self.password {
-            Password::Plain(want) => same(&password, want),
-            Password::Sha1(want) => same(hex(&Sha1::digest(&password)).as_bytes(), want),
-            Password::Never => false,
-        };
+        let password_fits = self.password.fits(&password);
         // no short cut: a wrong user name takes as long as a wrong password
         same(&user, &self.user) & password_fits
     }
@@ -70,20 +54,6 @@ fn decode(value: &str) -> Option<(Vec<u8>, Vec<u8>)> {
     let colon = pair.iter().position(|b| *b == b':')?;
     let (user, rest) = pair.split_at(colon);
     Some((user.to_vec(), rest.get(1..).unwrap_or_default().to_vec()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
-/// Compares in a time that depends on the length of `given` only.
-fn same(given: &[u8], want: &[u8]) -> bool {
-    let mut differs = u8::from(given.len() != want.len());
-    for (i, byte) in given.iter().enumerate() {
-        let other = want.get(i).copied().unwrap_or(!byte);
-        differs = std::hint::black_box(differs | (byte ^ other));
-    }
-    differs == 0
 }
 
 #[cfg(test)]

@@ -103,12 +103,14 @@ impl Conn {
         let Some(head) = self.read_head()? else { return Ok(Then::End) };
         self.seat.busy();
         let mut request = parse(&head, self.peer, &self.ctx.limits)?;
-        if let Some(credentials) = &self.ctx.credentials
+        let open = self.ctx.guard.opens(&request);
+        if !open
+            && let Some(credentials) = &self.ctx.credentials
             && !credentials.accept(request.header("authorization"))
         {
             return self.dismiss(&request, &auth::unauthorized());
         }
-        if let Some(refusal) = self.ctx.guard.refusal(&request) {
+        if !open && let Some(refusal) = self.ctx.guard.refusal(&request) {
             self.tell_of_refusal(&request);
             return self.dismiss(&request, &refusal);
         }

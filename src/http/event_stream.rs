@@ -200,7 +200,7 @@ mod tests {
         }
         fn emit(&self, serial: u64) {
             let event = Arc::new(Event::remote("t".into(), "x".into()));
-            self.feed.offer(Tapped { serial, time: (1, 0), event });
+            let _ = self.feed.offer(Tapped { serial, time: (1, 0), event });
         }
         /// Reads until the text has come.
         fn until(&mut self, text: &str) {

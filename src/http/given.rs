@@ -50,6 +50,38 @@ pub fn bind_given(
     Ok(all)
 }
 
+/// Tries whether these servers could be opened beside those that listen `now`, and closes them again:
+/// a restart that cannot listen must be refused while the programs still run. What the daemon holds
+/// itself will be free by then; it is told by path and port.
+///
+/// # Errors
+/// The section that could not listen, and why.
+pub fn rehearse(
+    next: &[Server],
+    now: &[Server],
+    given: &[Given],
+) -> Result<(), (String, StartError)> {
+    for server in next {
+        let held = now.iter().any(|old| same_place(&old.address, &server.address));
+        if held || given.iter().any(|g| belongs(g, server)) {
+            continue;
+        }
+        let bound = bind_one(server).map_err(|e| (server.section.clone(), e))?;
+        discard(vec![bound]);
+    }
+    Ok(())
+}
+
+fn same_place(a: &Address, b: &Address) -> bool {
+    match (a, b) {
+        (Address::Unix { path: a, .. }, Address::Unix { path: b, .. }) => a == b,
+        // Whatever the host: one of them may be every interface.
+        (Address::Inet { port: a, .. }, Address::Inet { port: b, .. }) => a == b,
+        (Address::Unix { .. }, Address::Inet { .. })
+        | (Address::Inet { .. }, Address::Unix { .. }) => false,
+    }
+}
+
 /// Sockets that belong to none of these servers.
 pub fn strangers<'a>(servers: &'a [Server], given: &'a [Given]) -> impl Iterator<Item = &'a Given> {
     given.iter().filter(|g| !servers.iter().any(|s| belongs(g, s)))
@@ -117,6 +149,20 @@ mod tests {
     fn inet(host: &str, port: u16) -> Server {
         server("inet_http_server", Address::Inet { host: host.into(), port })
     }
+    #[test]
+    fn a_rehearsal_finds_a_port_that_is_taken_unless_we_hold_it_and_leaves_nothing() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = taken.local_addr().unwrap().port();
+        let (wanted, ours) = (inet("127.0.0.1", port), inet("", port));
+        let refused = rehearse(std::slice::from_ref(&wanted), &[], &[]);
+        assert_eq!(refused, Err(("inet_http_server".to_owned(), StartError::InUse)));
+        assert_eq!(rehearse(&[wanted], &[ours], &[]), Ok(()));
+
+        let path = std::env::temp_dir().join(format!("rehearsal-{}.sock", std::process::id()));
+        assert_eq!(rehearse(&[unix(&path)], &[], &[]), Ok(()));
+        assert!(!path.exists());
+    }
+
     fn given(name: &str, fd: impl Into<OwnedFd>) -> Given {
         Given { name: name.into(), fd: fd.into() }
     }

@@ -48,6 +48,13 @@ impl Guard {
         }
     }
 
+    /// Whether `open_paths=` lets everyone see what is asked for: no password, any name. Only what
+    /// tells something can be listed there, and only for reading.
+    pub fn opens(&self, request: &Request) -> bool {
+        matches!(request.method.as_str(), "GET" | "HEAD")
+            && self.web.open_paths.contains(&request.path)
+    }
+
     /// The answer to a request that may not go on; its body need not have been read.
     pub fn refusal(&self, request: &Request) -> Option<Response> {
         page::refusal(&self.seen(request), Purpose::of(&request.path)).map(Response::from)

@@ -11,9 +11,9 @@ mod conn;
 mod crowd;
 mod date;
 mod event_stream;
-mod given;
 #[doc(hidden)]
 pub mod fuzzing;
+mod given;
 mod guard;
 mod head;
 mod limits;
@@ -35,9 +35,10 @@ use crate::config::model::Level;
 use crate::coordinator::inbox::Channel;
 use crate::events::Subscription;
 use crate::events::types::TypeSet;
+use crate::monitor::{Endpoint, Report};
 
 pub use date::http_date;
-pub use given::{bind_given, strangers};
+pub use given::{bind_given, rehearse, strangers};
 pub use limits::Limits;
 pub use listen::{Bound, StartError, bind, discard};
 pub use request::{Peer, Request, Version};
@@ -64,6 +65,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Answers whatever is neither XML-RPC nor a log: the web pages and their files. None: there is
     /// no such page, which is 404 for GET and HEAD and 400 for other methods.
     fn page(&self, _request: &page::PageRequest<'_>) -> Option<page::PageResponse> {
+        None
+    }
+    /// Status for machines; `query` is as sent, `accept` the header of that name. None: there is none.
+    fn monitor(&self, _endpoint: Endpoint, _query: &str, _accept: Option<&str>) -> Option<Report> {
         None
     }
     /// Subscribes to events of these kinds.

@@ -8,6 +8,7 @@ use super::response::Response;
 use super::{Backend, LogLookup};
 use crate::config::model::Level;
 use crate::coordinator::inbox::Channel;
+use crate::monitor::Endpoint;
 
 /// What goes back to the client.
 pub(super) enum Answer {
@@ -43,9 +44,26 @@ pub(super) fn answer<'a>(
             Ok(stream) => Answer::Events(Box::new(stream)),
             Err(response) => Answer::Page(response),
         }
+    } else if let Some(endpoint) = Endpoint::of(path) {
+        Answer::Page(report(request, endpoint, backend))
     } else {
         let none = if matches!(request.method.as_str(), "GET" | "HEAD") { 404 } else { 400 };
         Answer::Page(backend.page(&page()).map_or_else(|| Response::error(none), Response::from))
+    }
+}
+
+fn report(request: &Request, endpoint: Endpoint, backend: &dyn Backend) -> Response {
+    if !matches!(request.method.as_str(), "GET" | "HEAD") {
+        return Response::error(400);
+    }
+    match backend.monitor(endpoint, &request.query, request.header("accept")) {
+        None => Response::error(404),
+        Some(report) => {
+            Response { status: report.status, headers: Vec::new(), body: report.body.into_bytes() }
+                .with("Content-Type", report.content_type)
+                .with("Cache-Control", "no-store")
+                .with("X-Content-Type-Options", "nosniff")
+        }
     }
 }
 

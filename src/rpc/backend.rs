@@ -12,6 +12,7 @@ use crate::events::Subscription;
 use crate::events::types::TypeSet;
 use crate::http::page::{self, PageRequest, PageResponse};
 use crate::http::{Backend, LogLookup, NoEvents, NotXmlRpc};
+use crate::monitor::{Endpoint, Report};
 
 /// A shared [`Service`] behind [`Backend`].
 #[derive(Clone)]
@@ -40,6 +41,9 @@ impl Backend for RpcBackend {
     }
     fn events(&self, types: TypeSet) -> Result<Subscription, NoEvents> {
         self.0.subscribe(types)
+    }
+    fn monitor(&self, endpoint: Endpoint, query: &str, accept: Option<&str>) -> Option<Report> {
+        Some(self.0.report(endpoint, query, accept))
     }
     fn page(&self, request: &PageRequest<'_>) -> Option<PageResponse> {
         page::respond(request, self.0.as_ref())

@@ -7,6 +7,7 @@
 
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use crossbeam_channel::{Sender, bounded};
 
@@ -26,9 +27,14 @@ use crate::config::model::{Config, Level};
 use crate::coordinator::inbox::{Channel, Msg, Op};
 use crate::coordinator::published::{GroupView, Mood, ProcSlot, Published};
 use crate::http::NotXmlRpc;
+use crate::monitor::Monitor;
+use crate::sys::clock::Mono;
 
 /// Version of the interface, as clients of the reference check it.
 const API_VERSION: &str = "3.0";
+
+/// How long the coordinator may take to give a sign of life. Its turns are short.
+const PULSE: Duration = Duration::from_secs(3);
 
 /// Reads the configuration anew; the error is what CANT_REREAD says.
 pub type Load = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
@@ -41,6 +47,7 @@ pub struct Service {
     pub(super) streams: Arc<AtomicUsize>,
     pub(super) load: Load,
     pub(super) activity: Activity,
+    pub(super) monitor: Monitor,
     namespaces: Namespaces,
     /// Held from reading the file until the result is adopted, so that of two re-reads at once the
     /// later one wins.
@@ -66,7 +73,8 @@ impl Service {
     ) -> Service {
         let namespaces = Namespaces::new(&published.config().rpc_interfaces);
         let (streams, reread) = (Arc::default(), Mutex::new(()));
-        Service { published, inbox, streams, load, activity, namespaces, reread }
+        let monitor = Monitor::default();
+        Service { published, inbox, streams, load, activity, monitor, namespaces, reread }
     }
 
     /// Answers a request document with a response document, which may hold a fault.
@@ -80,7 +88,10 @@ impl Service {
         })?;
         let shown = method.escape_debug();
         self.trace(|| format!("XML-RPC method called: {shown}()"));
-        let answer = match self.call(&method, &params) {
+        let begun = Mono::now();
+        let result = self.call(&method, &params);
+        self.monitor.rpc.add(Mono::now().since(begun), result.is_err());
+        let answer = match result {
             Ok(value) => {
                 self.trace(|| format!("XML-RPC method {shown}() returned successfully"));
                 xml::encode_response(&value)
@@ -190,6 +201,13 @@ impl Service {
                 false => fault(FAILED, Some("the call was dropped")),
             })
         })
+    }
+
+    /// Asks the coordinator for a sign of life; none when it does not come in time.
+    pub(super) fn pulse(&self) -> Option<Value> {
+        let (reply, answer) = bounded(1);
+        self.inbox.send(Msg::Call { op: Op::Pulse, reply }).ok()?;
+        answer.recv_timeout(PULSE).ok()?.ok()
     }
 
     /// What `NAME`, `GROUP:NAME`, `GROUP:*` or `GROUP:` stands for.

@@ -11,6 +11,8 @@ pub mod info;
 pub mod logs;
 pub mod methods;
 mod multicall;
+mod reports;
+pub mod status_json;
 mod subscribe;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -234,6 +234,7 @@ fn words(op: &Op) -> String {
         }
         Op::RemoveProcess { group, process } => format!("remove {process} from {group}"),
         Op::Subscribe(_) => "subscribe".to_owned(),
+        Op::Pulse => "pulse".to_owned(),
         Op::Shutdown => "shutdown".to_owned(),
         Op::Restart => "restart".to_owned(),
         Op::ClearLog => "clear log".to_owned(),

@@ -127,8 +127,7 @@ impl Life {
         let quit = self.until_reap(generation);
         match &self.links.family {
             Some(family) => {
-                let _ = family.death(pid, || wait::reap(&*pidfd));
-                family.reap_strangers(|pid, status| self.tell(Msg::Stranger { pid, status }));
+                let _ = family.death(pid, || wait::reap(&*pidfd), |p, s| self.stranger(p, s));
             }
             None => {
                 let _ = wait::reap(&*pidfd);
@@ -146,6 +145,10 @@ impl Life {
                 Command::Reap(_) | Command::Start(_) => {}
             }
         }
+    }
+
+    fn stranger(&self, pid: i32, status: ExitStatus) {
+        self.tell(Msg::Stranger { pid, status });
     }
 
     fn tell(&self, msg: Msg) {
@@ -191,7 +194,7 @@ impl Life {
             umask: plan.program.umask,
         };
         let made = match &self.links.family {
-            Some(family) => family.birth(|| spawn::spawn(&spec)),
+            Some(family) => family.birth(|| spawn::spawn(&spec), |p, s| self.stranger(p, s)),
             None => spawn::spawn(&spec),
         };
         let (pid, pidfd) = made.map_err(|e| self.no_child(&e))?;

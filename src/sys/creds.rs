@@ -40,6 +40,20 @@ pub fn apply_user(user: Option<&User>) -> Result<Option<Note>, CredsError> {
     }
 }
 
+/// Whether [`apply_user`] would be allowed, changing nothing.
+///
+/// # Errors
+/// Only root may become someone else.
+pub fn may_become(user: Option<&User>) -> Result<(), CredsError> {
+    let current = getuid();
+    match user {
+        Some(user) if !current.is_root() && current.as_raw() != user.uid => {
+            Err(CredsError::NotRoot)
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Supervisor's text, which log watchers know.
 const AS_ROOT: &str = "Supervisor is running as root.  Privileges were not dropped because no \
                        user is specified in the config file.  If you intend to run as root, you \

@@ -5,12 +5,14 @@ pub mod fg;
 pub mod groups;
 pub mod help;
 pub mod logs;
+pub mod password;
 pub mod process;
 pub mod server;
 pub mod status;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod top;
 mod watching;
 
 pub use table::{Command, Flow, TABLE, find, names, print_help};

@@ -4,9 +4,9 @@ use super::Flow;
 use crate::ctl::error::CtlError;
 use crate::ctl::names::{Known, expand, is_pattern, split};
 use crate::ctl::session::Ctl;
-use crate::ctl::{exit, json, render};
-use crate::rpc::faults;
+use crate::ctl::{exit, render};
 use crate::rpc::value::Value;
+use crate::rpc::{faults, status_json};
 
 /// `status [--json] [name ...]`. With `-q` only errors are printed.
 ///
@@ -29,7 +29,8 @@ pub fn status(ctl: &mut Ctl, arg: &str) -> Result<Flow, CtlError> {
         select(ctl, &infos, &names)?
     };
     if ctl.out.document {
-        ctl.out.text(&json::document(&shown)?);
+        let document = status_json::document(&shown);
+        ctl.out.text(&document.map_err(|e| CtlError::Answer(e.to_string()))?);
     } else if !ctl.out.is_quiet() {
         let table = render::status_table(&shown, ctl.out.colour)?;
         ctl.out.text(&table);

@@ -3,7 +3,7 @@
 //! Help lines are `form`, a tab or more, text. Scripts see the forms, which are the reference's; the
 //! texts are ours. Lines without a tab are the reference's too, since some errors print them.
 
-use super::{events, fg, groups, help, logs, process, server, status};
+use super::{events, fg, groups, help, logs, password, process, server, status, top};
 use crate::ctl::error::CtlError;
 use crate::ctl::session::Ctl;
 
@@ -163,14 +163,27 @@ pub const TABLE: &[Command] = &[
 ];
 
 /// Commands of ours, which `help` does not list: scripts compare its list with the reference's.
-pub const OURS: &[Command] = &[Command {
-    name: "events",
-    help: "events\t\t\tShow what happens, as it happens (Ctrl-C ends it)\n\
+pub const OURS: &[Command] = &[
+    Command {
+        name: "events",
+        help: "events\t\t\tShow what happens, as it happens (Ctrl-C ends it)\n\
            events <type> [...]\tOnly events of these types, such as PROCESS_STATE or TICK_60\n\
            events -n 5\t\tEnd after 5 of them\n\
            events --json\t\tEach as a JSON object in a line of its own",
-    run: events::events,
-}];
+        run: events::events,
+    },
+    Command {
+        name: "hash_password",
+        help: "hash_password\tMake a salted hash of a password for password= in a configuration",
+        run: password::hash,
+    },
+    Command {
+        name: "top",
+        help: "top\t\tWhat processes use, every two seconds (Ctrl-C ends it); once when piped\n\
+           top -n 5\t5 times",
+        run: top::top,
+    },
+];
 
 fn command(name: &str) -> Option<&'static Command> {
     TABLE.iter().chain(OURS).find(|command| command.name == name)

@@ -7,7 +7,7 @@
 
 mod actions;
 mod assets;
-mod form;
+pub(crate) mod form;
 mod pages;
 mod render;
 mod safety;
@@ -20,7 +20,7 @@ use crate::coordinator::published::Published;
 use crate::rpc::info::Now;
 use crate::rpc::value::{Fault, Value};
 
-pub(super) use self::form::fields;
+pub use self::form::fields;
 pub use self::safety::{Purpose, refusal};
 
 /// A request as the pages see it.

@@ -67,7 +67,7 @@ impl Row {
         let view = slot.view();
         let name = &slot.config.name;
         Row {
-            name: if slot.group == *name { name.clone() } else { format!("{}:{name}", slot.group) },
+            name: slot.full_name(),
             state: view.state,
             description: info::description(name, &view, now),
         }

@@ -1,4 +1,4 @@
-//! `status --json`: a documented, stable schema. Pure.
+//! `status --json` and `/status.json`: a documented, stable schema. Pure.
 //!
 //! An array of objects, one per process, in the order of `status`. Members are only ever added:
 //! `group`, `name` (texts), `state` (number of the reference: 0, 10, 20, 30, 40, 100, 200, 1000),
@@ -6,16 +6,22 @@
 //! since the start while there is a pid, else 0), `exitstatus`, `spawnerr`, `description`, `logfiles`
 //! (object with `stdout` and `stderr`, empty texts where there is no file).
 
-use super::error::CtlError;
-use super::render::{number, text};
+use super::value::Value;
 use crate::json::string;
-use crate::rpc::value::Value;
+
+/// A struct of `getProcessInfo` is not what it should be; from a server of somebody else's.
+#[derive(Debug, thiserror::Error)]
+#[error("a {kind} \"{name}\" is missing")]
+pub struct Missing {
+    kind: &'static str,
+    name: &'static str,
+}
 
 /// The document for the results of `getAllProcessInfo`, with a line end.
 ///
 /// # Errors
 /// A member is missing or of another type.
-pub fn document(infos: &[&Value]) -> Result<String, CtlError> {
+pub fn document(infos: &[&Value]) -> Result<String, Missing> {
     let mut out = String::from("[");
     for (i, info) in infos.iter().enumerate() {
         out.push_str(if i == 0 { "\n  " } else { ",\n  " });
@@ -25,7 +31,7 @@ pub fn document(infos: &[&Value]) -> Result<String, CtlError> {
     Ok(out)
 }
 
-fn object(info: &Value) -> Result<String, CtlError> {
+fn object(info: &Value) -> Result<String, Missing> {
     let (pid, start, now) = (number(info, "pid")?, number(info, "start")?, number(info, "now")?);
     let uptime = if pid > 0 && start > 0 { now.saturating_sub(start).max(0) } else { 0 };
     Ok(format!(
@@ -43,6 +49,14 @@ fn object(info: &Value) -> Result<String, CtlError> {
         string(text(info, "stdout_logfile")?),
         string(text(info, "stderr_logfile")?),
     ))
+}
+
+fn text<'a>(info: &'a Value, name: &'static str) -> Result<&'a str, Missing> {
+    info.get(name).and_then(Value::as_str).ok_or(Missing { kind: "text", name })
+}
+
+fn number(info: &Value, name: &'static str) -> Result<i64, Missing> {
+    info.get(name).and_then(Value::as_int).ok_or(Missing { kind: "number", name })
 }
 
 #[cfg(test)]
