@@ -80,7 +80,11 @@ impl Endpoint {
             Some(v6) => {
                 let (host, after) =
                     v6.split_once(']').ok_or_else(|| bad("a bracket is not closed"))?;
-                (host, after.strip_prefix(':').unwrap_or(""))
+                match after.strip_prefix(':') {
+                    Some(port) => (host, port),
+                    None if after.is_empty() => (host, ""),
+                    None => return Err(bad("only a port may follow the brackets")),
+                }
             }
             None => authority.split_once(':').unwrap_or((authority, "")),
         };
@@ -90,6 +94,9 @@ impl Endpoint {
         };
         if host.is_empty() {
             return Err(bad("it names no host"));
+        }
+        if host.contains(['[', ']']) {
+            return Err(bad("the host has a stray bracket"));
         }
         Ok(Endpoint::Tcp { host: host.to_owned(), port })
     }
@@ -149,6 +156,9 @@ mod tests {
         assert!(matches!(Endpoint::parse("http://x:99999"), Err(CtlError::Url { .. })));
         assert!(matches!(Endpoint::parse("http://"), Err(CtlError::Url { .. })));
         assert!(matches!(Endpoint::parse("http://[::1"), Err(CtlError::Url { .. })));
+        for bad in ["http://[::1]9001", "http://[[]:1", "http://a]:1"] {
+            assert!(matches!(Endpoint::parse(bad), Err(CtlError::Url { .. })), "{bad}");
+        }
     }
 
     #[test]
