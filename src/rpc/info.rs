@@ -121,6 +121,27 @@ pub fn all_configs(config: &Config, structure: &Structure) -> Value {
     Value::Array(all.into_iter().map(|(_, info)| info).collect())
 }
 
+/// The settings of an active process, for people: members of `getAllConfigInfo` as text.
+pub(crate) fn settings(group: &Group, slot: &ProcSlot) -> Vec<(String, String)> {
+    let Value::Struct(members) = config_info(group, &slot.config, true, Some(slot)) else {
+        return Vec::new();
+    };
+    let shown = |value: Value| match value {
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_int)
+            .map(|n| n.to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+        Value::Bool(set) => set.to_string(),
+        Value::Int(n) => n.to_string(),
+        Value::Str(text) => text,
+        _ => String::new(),
+    };
+    let told = |name: &str| !matches!(name, "name" | "group" | "inuse");
+    members.into_iter().filter(|(name, _)| told(name)).map(|(n, v)| (n, shown(v))).collect()
+}
+
 fn config_info(group: &Group, p: &Program, inuse: bool, slot: Option<&ProcSlot>) -> Value {
     let stdout = logfile(&p.stdout, slot.and_then(|s| s.auto.stdout.as_deref()));
     let stderr = match p.redirect_stderr {

@@ -31,6 +31,10 @@ pub(super) enum Step {
 pub(super) enum Deed {
     /// Stop all processes.
     StopAll,
+    /// Start all processes.
+    StartAll,
+    /// Something with all processes of a group.
+    Group(Verb, String),
     /// Stop all processes, then start all.
     RestartAll,
     /// Something with one process, named as the client named it.
@@ -81,6 +85,18 @@ pub(super) fn step(req: &PageRequest<'_>, form: &Form, published: &Published) ->
         ("refresh", _) => return Step::Tell(format!("Page refreshed at {}", moment())),
         ("stopall", _) => Deed::StopAll,
         ("restartall", _) => Deed::RestartAll,
+        ("startall", _) => Deed::StartAll,
+        (_, None) if form.group.is_some() => {
+            let name = form.group.clone().unwrap_or_default();
+            if published.structure().group(&name).is_none() {
+                return Step::Tell(format!("No such group named {name}"));
+            }
+            let verbs = [Verb::Start, Verb::Stop, Verb::Restart];
+            match verbs.into_iter().find(|verb| verb.action() == action) {
+                Some(verb) => Deed::Group(verb, name),
+                None => return Step::Unknown(action.to_owned()),
+            }
+        }
         (_, None) => return Step::Unknown(action.to_owned()),
         (_, Some(name)) if !exists(name, published) => {
             return Step::Tell(format!("No such process named {name}"));
@@ -114,15 +130,24 @@ impl Deed {
         match self {
             Deed::StopAll => "stopall",
             Deed::RestartAll => "restartall",
-            Deed::One(verb, _) => verb.action(),
+            Deed::StartAll => "startall",
+            Deed::Group(verb, _) | Deed::One(verb, _) => verb.action(),
         }
     }
 
     /// Value of `processname=`.
     pub fn process(&self) -> Option<&str> {
         match self {
-            Deed::StopAll | Deed::RestartAll => None,
+            Deed::StartAll | Deed::StopAll | Deed::RestartAll | Deed::Group(..) => None,
             Deed::One(_, name) => Some(name),
+        }
+    }
+
+    /// Value of `group=`.
+    pub fn group(&self) -> Option<&str> {
+        match self {
+            Deed::Group(_, name) => Some(name),
+            _ => None,
         }
     }
 
@@ -131,6 +156,8 @@ impl Deed {
         match self {
             Deed::StopAll => ("Stop", "all processes"),
             Deed::RestartAll => ("Restart", "all processes"),
+            Deed::StartAll => ("Start", "all processes"),
+            Deed::Group(verb, name) => (verb.label(), name),
             Deed::One(Verb::ClearLog, name) => ("Clear the log of", name),
             Deed::One(verb, name) => (verb.label(), name),
         }
@@ -151,12 +178,29 @@ impl Deed {
                 let _ = control.call("supervisor.startAllProcesses", &[]);
                 format!("All restarted at {}", moment())
             }
+            Deed::StartAll => match control.call("supervisor.startAllProcesses", &[]) {
+                Ok(_) => format!("All started at {}", moment()),
+                Err(fault) => unexpected(&fault),
+            },
+            Deed::Group(verb, name) => verb.carry_out_group(name, control),
             Deed::One(verb, name) => verb.carry_out(name, control),
         }
     }
 }
 
 impl Verb {
+    fn carry_out_group(self, name: &str, control: &dyn Control) -> String {
+        let call = |method| control.call(method, &[Value::from(name)]);
+        let stop = || call("supervisor.stopProcessGroup");
+        let start = || call("supervisor.startProcessGroup");
+        let (done, result) = match self {
+            Verb::Start => ("started", start()),
+            Verb::Stop => ("stopped", stop()),
+            Verb::Restart | Verb::ClearLog => ("restarted", stop().and_then(|_| start())),
+        };
+        result.map_or_else(|fault| unexpected(&fault), |_| format!("Group {name} {done}"))
+    }
+
     fn carry_out(self, name: &str, control: &dyn Control) -> String {
         let call = |method| control.call(method, &[Value::from(name)]);
         match self {

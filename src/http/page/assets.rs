@@ -5,10 +5,12 @@ use super::PageResponse;
 use super::render::{base, header, moved};
 
 const STYLE: &[u8] = include_bytes!("assets/supervisor.css");
+const SCRIPT: &[u8] = include_bytes!("assets/supervisor.js");
 
 /// Path without leading slash, type, content.
 const FILES: &[(&str, &str, &[u8])] = &[
     ("stylesheets/supervisor.css", "text/css", STYLE),
+    ("scripts/supervisor.js", "text/javascript", SCRIPT),
     ("images/icon.png", "image/png", include_bytes!("assets/icon.png")),
     ("images/rule.gif", "image/gif", include_bytes!("assets/rule.gif")),
     ("images/state0.gif", "image/gif", include_bytes!("assets/state0.gif")),
@@ -20,6 +22,9 @@ const FILES: &[(&str, &str, &[u8])] = &[
 
 /// Stands in the address of the style sheet, so that browsers may keep it and yet take a new one.
 pub(super) const STYLE_MARK: u32 = fnv(STYLE);
+
+/// The same for the script.
+pub(super) const SCRIPT_MARK: u32 = fnv(SCRIPT);
 
 /// FNV-1a with 32 bits.
 const fn fnv(bytes: &[u8]) -> u32 {

@@ -13,6 +13,16 @@ pub(super) struct Form {
     pub message: Option<String>,
     /// Bytes of a log to show.
     pub limit: Option<String>,
+    /// `stderr`: that log instead of stdout's.
+    pub channel: Option<String>,
+    /// A group, for an action with all its members.
+    pub group: Option<String>,
+    /// Only processes whose names hold this.
+    pub filter: Option<String>,
+    /// Only processes in this state.
+    pub state: Option<String>,
+    /// Answer an action with its message alone: the page is there already.
+    pub quiet: Option<String>,
 }
 
 impl Form {
@@ -43,6 +53,11 @@ impl Form {
             "action" => Some(&mut self.action),
             "message" => Some(&mut self.message),
             "limit" => Some(&mut self.limit),
+            "channel" => Some(&mut self.channel),
+            "group" => Some(&mut self.group),
+            "filter" => Some(&mut self.filter),
+            "state" => Some(&mut self.state),
+            "quiet" => Some(&mut self.quiet),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ mod actions;
 mod assets;
 pub(crate) mod form;
 mod pages;
+mod process_page;
 mod render;
 mod safety;
 mod view;
@@ -97,6 +98,7 @@ pub fn respond(req: &PageRequest<'_>, control: &dyn Control) -> Option<PageRespo
     };
     match (name, req.method) {
         ("index.html", "GET" | "POST") => Some(guarded(req, control, status_page)),
+        ("process.html", "GET") => Some(guarded(req, control, process_page)),
         ("tail.html", "GET" | "POST") => Some(guarded(req, control, tail_page)),
         // asked by load balancers under any name, and tells nothing but that we are here
         ("ok.html", "GET" | "POST") => Some(render::plain(b"OK".to_vec())),
@@ -107,7 +109,7 @@ pub fn respond(req: &PageRequest<'_>, control: &dyn Control) -> Option<PageRespo
 
 /// The fields of a request's form, for the fuzz targets: process name, action, message, limit.
 pub(super) fn fields_of(req: &PageRequest<'_>) -> [Option<String>; 4] {
-    let Form { processname, action, message, limit } = Form::of(req);
+    let Form { processname, action, message, limit, .. } = Form::of(req);
     [processname, action, message, limit]
 }
 
@@ -120,14 +122,32 @@ fn guarded(req: &PageRequest<'_>, control: &dyn Control, page: Page) -> PageResp
 fn status_page(req: &PageRequest<'_>, form: &Form, control: &dyn Control) -> PageResponse {
     match actions::step(req, form, control.published()) {
         Step::Show => {
-            let status = view::Status::of(control.published(), Now::get());
+            let mut status = view::Status::of(control.published(), Now::get());
+            status.select(form);
             pages::status(&status, form.message.as_deref())
         }
-        Step::Tell(message) => render::redirect(req, &message),
-        Step::Do(deed) => render::redirect(req, &deed.carry_out(control)),
+        Step::Tell(message) => told(req, form, message),
+        Step::Do(deed) => told(req, form, deed.carry_out(control)),
         Step::Ask(deed) => pages::confirmation(&deed),
         Step::Refuse => safety::foreign_page(req),
         Step::Unknown(action) => render::notice(400, &Notice::unknown_action(&action)),
+    }
+}
+
+fn told(req: &PageRequest<'_>, form: &Form, message: String) -> PageResponse {
+    match &form.quiet {
+        Some(_) => render::plain(message.into_bytes()),
+        None => render::redirect(req, &message),
+    }
+}
+
+fn process_page(_: &PageRequest<'_>, form: &Form, control: &dyn Control) -> PageResponse {
+    match view::Process::read(form, control, Now::get()) {
+        Some(process) => process_page::page(&process),
+        None => {
+            let name = form.processname.as_deref().unwrap_or("");
+            render::notice(404, &Notice::unknown_process(name))
+        }
     }
 }
 

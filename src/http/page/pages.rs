@@ -8,11 +8,13 @@ use super::PageResponse;
 use super::actions::{Deed, Verb};
 use super::render::{Html, header};
 use super::view::{Row, Status, Tail, word};
+use crate::coordinator::history::STATES;
+use crate::coordinator::inbox::Channel;
 use crate::coordinator::published::Mood;
 use crate::machine::State;
 
 /// Bytes that a row of the table takes, about.
-const ROW: usize = 1024;
+const ROW: usize = 1088;
 
 /// The table of processes.
 pub(super) fn status(status: &Status, message: Option<&str>) -> PageResponse {
@@ -32,12 +34,15 @@ pub(super) fn status(status: &Status, message: Option<&str>) -> PageResponse {
          <a class=\"button\" href=\"index.html?action=restartall\">Restart All</a>\n\
          <a class=\"button\" href=\"index.html?action=stopall\">Stop All</a>\n</nav>\n",
     );
+    if !status.rows.is_empty() || !status.filter.is_empty() || !status.state.is_empty() {
+        filter(&mut html, status);
+    }
     if status.rows.is_empty() {
         html.raw("<p class=\"empty\">No programs to manage</p>\n");
     } else {
         // the roles are those the elements have; style for narrow windows would take them away
         html.raw(
-            "<table role=\"table\" aria-label=\"Processes\">\n<thead role=\"rowgroup\">\
+            "<table class=\"processes\" role=\"table\" aria-label=\"Processes\">\n<thead role=\"rowgroup\">\
              <tr role=\"row\"><th role=\"columnheader\" scope=\"col\">State</th>\
              <th role=\"columnheader\" scope=\"col\">Description</th>\
              <th role=\"columnheader\" scope=\"col\">Name</th>\
@@ -47,8 +52,54 @@ pub(super) fn status(status: &Status, message: Option<&str>) -> PageResponse {
         status.rows.iter().for_each(|r| row(&mut html, r));
         html.raw("</tbody>\n</table>\n");
     }
+    groups(&mut html, status);
     html.raw("</main>\n");
     html.respond(200)
+}
+
+fn filter(html: &mut Html, status: &Status) {
+    html.raw(
+        "<form class=\"filter\" role=\"search\" action=\"index.html\">\n<label>Name \
+         <input id=\"filter\" name=\"filter\" type=\"search\" autocomplete=\"off\" value=\"",
+    );
+    html.text(&status.filter).raw("\"></label>\n<label>State <select id=\"state\" name=\"state\">");
+    html.raw("<option value=\"\">any</option>");
+    for state in STATES {
+        html.raw("<option");
+        html.raw(if word(state) == status.state { " selected>" } else { ">" });
+        html.raw(word(state)).raw("</option>");
+    }
+    html.raw(
+        "</select></label>\n<button class=\"button\">Show</button>\n\
+         <span id=\"left\" role=\"status\" class=\"hint\"></span>\n</form>\n",
+    );
+}
+
+/// Buttons for groups, apart from the table. They are forms and not links: programs read the links
+/// of this page, and a form needs no second question over TCP.
+fn groups(html: &mut Html, status: &Status) {
+    if status.rows.is_empty() {
+        return;
+    }
+    html.raw("<section class=\"groups\">\n<h2>Groups</h2>\n<ul>\n");
+    for (name, up, all) in &status.groups {
+        html.raw("<li><span class=\"name\">").text(name).raw("</span> <span class=\"hint\">");
+        html.number(*up).raw(" of ").number(*all).raw(" running</span>");
+        html.raw("<form class=\"actions\" method=\"post\" action=\"index.html\">");
+        html.raw("<input type=\"hidden\" name=\"group\" value=\"").text(name).raw("\">");
+        for verb in [Verb::Start, Verb::Stop, Verb::Restart] {
+            html.raw("<button class=\"button\" name=\"action\" value=\"").raw(verb.action());
+            html.raw("\" aria-label=\"").raw(verb.label()).raw(" group ").text(name).raw("\">");
+            html.raw(verb.label()).raw("</button>");
+        }
+        html.raw("</form></li>\n");
+    }
+    html.raw(
+        "<li><span class=\"name\">All processes</span>\
+         <form class=\"actions\" method=\"post\" action=\"index.html\">\
+         <button class=\"button\" name=\"action\" value=\"startall\">Start All</button></form></li>\n\
+         </ul>\n</section>\n",
+    );
 }
 
 fn counts(html: &mut Html, status: &Status) {
@@ -76,7 +127,9 @@ fn mood(html: &mut Html, mood: Mood) {
 fn row(html: &mut Html, row: &Row) {
     html.raw("<tr role=\"row\" data-process=\"").text(&row.name);
     html.raw("\"><td role=\"cell\"><span class=\"").raw(look(row.state)).raw("\">");
-    html.raw(word(row.state)).raw("</span></td><td role=\"cell\">").text(&row.description);
+    html.raw(word(row.state))
+        .raw("</span></td><td role=\"cell\" data-description>")
+        .text(&row.description);
     html.raw("</td><th role=\"rowheader\" scope=\"row\"><a href=\"tail.html?processname=");
     html.quoted(&row.name).raw("\">").text(&row.name);
     html.raw("</a></th><td role=\"cell\" class=\"actions\">");
@@ -90,7 +143,7 @@ fn row(html: &mut Html, row: &Row) {
 }
 
 /// What can be done with a process in that state, as links of the reference offer it.
-fn offered(state: State) -> &'static [Verb] {
+pub(super) fn offered(state: State) -> &'static [Verb] {
     match state {
         State::Running => &[Verb::Restart, Verb::Stop, Verb::ClearLog],
         State::Stopped | State::Exited | State::Fatal => &[Verb::Start, Verb::ClearLog],
@@ -99,7 +152,7 @@ fn offered(state: State) -> &'static [Verb] {
 }
 
 /// Links to the logs as they grow.
-fn follow(html: &mut Html, name: &str) {
+pub(super) fn follow(html: &mut Html, name: &str) {
     for (channel, text) in [("", "Tail -f Stdout"), ("/stderr", "Tail -f Stderr")] {
         html.raw("<a target=\"_blank\" rel=\"noopener\" href=\"logtail/").quoted(name);
         html.raw(channel);
@@ -108,13 +161,13 @@ fn follow(html: &mut Html, name: &str) {
 }
 
 /// Ends the start tag of a link and the link. Its name for screen readers says which process.
-fn label(html: &mut Html, text: &'static str, name: &str) {
+pub(super) fn label(html: &mut Html, text: &'static str, name: &str) {
     html.raw("\" aria-label=\"").raw(text).raw(" ").text(name);
     html.raw("\">").raw(text).raw("</a>");
 }
 
 /// Class of a state.
-fn look(state: State) -> &'static str {
+pub(super) fn look(state: State) -> &'static str {
     match state {
         State::Running => "state good",
         State::Starting | State::Stopping => "state busy",
@@ -134,11 +187,19 @@ pub(super) fn tail(tail: &Tail) -> PageResponse {
     html.raw("<a class=\"button\" href=\"index.html\">All processes</a>\n");
     if let Some(name) = &tail.name {
         html.raw("<a class=\"button\" href=\"tail.html?processname=").quoted(name);
+        if tail.channel == Channel::Stderr {
+            html.raw("&amp;channel=stderr");
+        }
         html.raw("&amp;limit=").text(&tail.limit.to_string()).raw("\">Refresh</a>\n");
         follow(&mut html, name);
+        html.raw("<a href=\"process.html?processname=").quoted(name).raw("\">Details</a>\n");
     }
     // a line break right after <pre> is not shown, so that one of the log itself is
-    html.raw("</nav>\n</header>\n<main id=\"main\">\n<pre tabindex=\"0\">\n").text(&tail.text);
+    html.raw("</nav>\n</header>\n<main id=\"main\">\n<pre tabindex=\"0\"");
+    if let Some(name) = &tail.name {
+        html.raw(" data-log=\"logtail/").quoted(name).raw("/").raw(tail.channel.name()).raw("\"");
+    }
+    html.raw(">\n").text(&tail.text);
     html.raw("</pre>\n</main>\n");
     html.respond(200)
 }
@@ -155,6 +216,9 @@ pub(super) fn confirmation(deed: &Deed) -> PageResponse {
          <input type=\"hidden\" name=\"action\" value=\"",
     );
     html.raw(deed.action()).raw("\">\n");
+    if let Some(name) = deed.group() {
+        html.raw("<input type=\"hidden\" name=\"group\" value=\"").text(name).raw("\">\n");
+    }
     if let Some(name) = deed.process() {
         html.raw("<input type=\"hidden\" name=\"processname\" value=\"").text(name).raw("\">\n");
     }

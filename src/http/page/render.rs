@@ -12,7 +12,7 @@ pub(super) struct Html(String);
 impl Html {
     /// The beginning of a page, up to the inside of its body. `room` is how many bytes it may take.
     pub fn page(title: &str, room: usize) -> Html {
-        let mut html = Html(String::with_capacity(room + 2048));
+        let mut html = Html(String::with_capacity(room + 4096));
         html.raw("<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>");
         html.text(title);
         html.raw(
@@ -23,8 +23,10 @@ impl Html {
         html.text(&assets::STYLE_MARK.to_string());
         html.raw(
             "\">\n<link rel=\"icon\" type=\"image/png\" href=\"images/icon.png\">\n\
-             </head>\n<body>\n",
+             <script defer src=\"scripts/supervisor.js?v=",
         );
+        html.text(&assets::SCRIPT_MARK.to_string());
+        html.raw("\"></script>\n</head>\n<body>\n");
         html
     }
 
@@ -84,9 +86,9 @@ impl Html {
     }
 }
 
-/// Nothing but our own style and pictures, forms to ourselves, and never inside another page.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
-                      base-uri 'none'; frame-ancestors 'none'";
+/// Nothing but our own style, script and pictures, nothing inside the markup, forms to ourselves, and never inside another page.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; \
+                      img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Percent-encodes as Python's `quote` does: letters, digits and `_.-~/` stay.
 pub(super) fn quote(text: &str, out: &mut String) {
@@ -171,6 +173,15 @@ pub(super) struct Notice {
 }
 
 impl Notice {
+    /// For a process that is none.
+    pub fn unknown_process(name: &str) -> Notice {
+        Notice {
+            title: "No such process",
+            what: format!("There is no process named {name:?}."),
+            remedy: "It may have been removed since the page with the link was made.".to_owned(),
+        }
+    }
+
     /// For an action that is none.
     pub fn unknown_action(action: &str) -> Notice {
         Notice {

@@ -42,7 +42,10 @@ impl Purpose {
         // load balancers ask for ok.html under any name
         match path.trim_start_matches('/') {
             "ok.html" => Purpose::Open,
-            name if name.starts_with("stylesheets/") || name.starts_with("images/") => {
+            name if name.starts_with("stylesheets/")
+                || name.starts_with("scripts/")
+                || name.starts_with("images/") =>
+            {
                 Purpose::Open
             }
             _ => Purpose::Page,

@@ -2,8 +2,9 @@
 
 use super::testing::{Fake, get, in_state, tcp};
 use super::*;
+use crate::coordinator::history::{Exit, ExitReason};
 use crate::coordinator::published::{Mood, ProcView};
-use crate::machine::State;
+use crate::machine::{ExitStatus, State};
 use crate::rpc::faults::{self, fault};
 
 const NASTY: &str = "<script>alert(1)</script>\"'&";
@@ -179,12 +180,16 @@ fn nothing_from_outside_is_markup() {
         ("/", format!("action=start&processname={quoted}")),
         ("/tail.html", format!("processname={quoted}&limit={quoted}")),
         ("/tail.html", String::new()),
+        ("/process.html", format!("processname={quoted}")),
+        ("/process.html", "processname=%3Cscript%3E".to_owned()),
+        ("/", format!("filter={quoted}&state={quoted}")),
+        ("/", format!("action=stop&group={quoted}")),
     ] {
         for via in [Via::Unix, tcp(true, false)] {
             for host in ["localhost", NASTY] {
                 let req = PageRequest { via, host: Some(host), ..get(path, &query) };
                 let page = body(&req, &fake);
-                assert!(!page.contains("<script") && !page.contains("\"'&\""), "{path} {query}");
+                assert!(!page.contains("<script>") && !page.contains("\"'&\""), "{path} {query}");
             }
         }
     }
@@ -356,7 +361,12 @@ fn the_tail_shows_the_end_of_the_log() {
     let fake = Fake::answering(&[("w", &["w"])], |_| Ok("\n<b>last line\n".into()));
     let page = body(&get("/tail.html", "processname=w"), &fake);
     assert!(page.contains("<title>Supervisor tail of process w</title>"));
-    assert!(page.contains("<pre tabindex=\"0\">\n\n&lt;b&gt;last line\n</pre>"), "{page}");
+    assert!(
+        page.contains(
+            "<pre tabindex=\"0\" data-log=\"logtail/w/stdout\">\n\n&lt;b&gt;last line\n</pre>"
+        ),
+        "{page}"
+    );
     assert!(page.contains("\"tail.html?processname=w&amp;limit=1024\""));
     let page = body(&get("/tail.html", "processname=grp:w&limit=5000"), &fake);
     assert!(page.contains("\"tail.html?processname=grp%3Aw&amp;limit=5000\""));
@@ -400,5 +410,80 @@ fn a_thousand_rows_fit_the_room_that_is_made_for_them() {
         fake.set(name, in_state(State::Running));
     }
     let page = answer(&get("/", ""), &fake).body;
-    assert_eq!(page.capacity(), 1000 * 1024 + 2048, "{} bytes", page.len());
+    assert_eq!(page.capacity(), 1000 * 1088 + 4096, "{} bytes", page.len());
+}
+
+#[test]
+fn groups_have_buttons_of_their_own() {
+    let fake = Fake::new(&[("g", &["a", "b"]), ("c", &["c"])]);
+    let page = body(&get("/", ""), &fake);
+    let (texts, _) = facts(&page, "<h2>Groups");
+    assert_eq!(texts[..3], ["Groups", "g", "0 of 2 running"].map(str::to_owned));
+    assert!(page.contains("name=\"group\" value=\"g\"") && !page.contains("value=\"c\""));
+    assert!(location("group=g&action=restart", &fake).ends_with("message=Group%20g%20restarted"));
+    assert!(location("group=x&action=stop", &fake).contains("No%20such%20group"));
+    assert_eq!(
+        fake.calls(),
+        ["supervisor.stopProcessGroup(g)", "supervisor.startProcessGroup(g)"].map(str::to_owned)
+    );
+}
+
+#[test]
+fn over_tcp_a_link_for_a_group_asks_first() {
+    let fake = Fake::new(&[("g", &["a", "b"])]);
+    let req = PageRequest { via: tcp(true, false), ..get("/", "group=g&action=stop") };
+    let page = body(&req, &fake);
+    assert!(page.contains("name=\"group\" value=\"g\"") && fake.calls().is_empty(), "{page}");
+}
+
+#[test]
+fn a_page_that_is_there_already_gets_the_message_alone() {
+    let fake = Fake::new(&[("a", &["a"])]);
+    let req = PageRequest {
+        method: "POST",
+        body: b"processname=a&action=stop&quiet=1",
+        ..get("/index.html", "")
+    };
+    let told = answer(&req, &fake);
+    assert_eq!((told.status, told.content_type), (200, "text/plain"));
+    assert_eq!(told.body, b"Process a stopped");
+}
+
+#[test]
+fn rows_can_be_filtered_by_name_and_state() {
+    let fake = Fake::new(&[("alpha", &["alpha"]), ("beta", &["beta"])]);
+    fake.set("beta", in_state(State::Running));
+    for (query, shown) in [
+        ("", "alpha beta"),
+        ("filter=ALP", "alpha"),
+        ("state=running", "beta"),
+        ("filter=alp&state=running", ""),
+    ] {
+        let page = body(&get("/", query), &fake);
+        let found: Vec<&str> = ["alpha", "beta"]
+            .into_iter()
+            .filter(|n| page.contains(&format!("data-process=\"{n}\"")))
+            .collect();
+        assert_eq!(found.join(" "), shown, "{query}");
+        assert!(page.contains("id=\"filter\""), "{query}");
+    }
+}
+
+#[test]
+fn the_page_of_a_process_tells_what_happened() {
+    let fake = Fake::answering(&[("w", &["w"])], |_| Ok("oh <no>\n".into()));
+    let slot = fake.published().structure().group("w").unwrap().process("w").unwrap().clone();
+    slot.remember(|h| {
+        h.ended(Exit {
+            time: 0,
+            status: ExitStatus::Signal { signal: 9, core: false },
+            reason: ExitReason::Signal,
+            ran: std::time::Duration::from_secs(3_661),
+        });
+    });
+    let page = body(&get("/process.html", "processname=w"), &fake);
+    for text in ["signal SIGKILL", "killed", "1:01:01", "oh &lt;no&gt;", "<dt>command</dt>"] {
+        assert!(page.contains(text), "{text}: {page}");
+    }
+    assert_eq!(answer(&get("/process.html", "processname=x"), &fake).status, 404);
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::Control;
 use super::form::Form;
+use crate::coordinator::history::History;
+use crate::coordinator::inbox::Channel;
 use crate::coordinator::published::{Mood, ProcSlot, Published};
 use crate::machine::State;
 use crate::rpc::faults;
@@ -18,6 +20,12 @@ pub(super) struct Status {
     pub mood: Mood,
     /// Processes, by names of groups, then of processes.
     pub rows: Vec<Row>,
+    /// Groups of several processes, or of one with another name: how many run, of how many.
+    pub groups: Vec<(String, usize, usize)>,
+    /// What the names of rows must hold.
+    pub filter: String,
+    /// The state that rows must be in, in lower case; empty: any.
+    pub state: String,
 }
 
 /// A process in the table.
@@ -38,11 +46,35 @@ impl Status {
             structure.groups.iter().flat_map(|group| &group.processes).collect();
         slots.sort_by(|a, b| (&a.group, &a.config.name).cmp(&(&b.group, &b.config.name)));
         let rows = slots.into_iter().map(|slot| Row::of(slot, now)).collect();
+        let mut groups: Vec<(String, usize, usize)> = structure
+            .groups
+            .iter()
+            .filter(|g| g.processes.iter().any(|p| p.config.name != g.config.name))
+            .map(|g| {
+                let up = g.processes.iter().filter(|p| p.view().state == State::Running).count();
+                (g.config.name.clone(), up, g.processes.len())
+            })
+            .collect();
+        groups.sort();
         Status {
+            groups,
+            filter: String::new(),
+            state: String::new(),
             identifier: published.config().daemon.identifier.clone(),
             mood: published.mood(),
             rows,
         }
+    }
+
+    /// Leaves out what a form does not ask for.
+    pub fn select(&mut self, form: &Form) {
+        self.filter = form.filter.clone().unwrap_or_default();
+        self.state = form.state.clone().unwrap_or_default();
+        let (filter, state) = (self.filter.to_lowercase(), self.state.as_str());
+        self.rows.retain(|row| {
+            row.name.to_lowercase().contains(&filter)
+                && (state.is_empty() || word(row.state) == state)
+        });
     }
 
     /// How many processes are in which state; states without any are left out.
@@ -78,10 +110,53 @@ impl Row {
 pub(super) struct Tail {
     /// The process asked for.
     pub name: Option<String>,
+    /// Which of its logs.
+    pub channel: Channel,
     /// The log, or why there is none.
     pub text: String,
     /// Bytes shown at most.
     pub limit: i64,
+}
+
+/// The page of a process.
+pub(super) struct Process {
+    /// Name and state.
+    pub row: Row,
+    /// Settings by name.
+    pub settings: Vec<(String, String)>,
+    /// What it has been through.
+    pub history: History,
+    /// The end of its stderr, or of stdout where that holds both.
+    pub stderr: String,
+}
+
+/// Bytes of stderr on the page of a process.
+const STDERR: i64 = 4096;
+
+impl Process {
+    /// The process that a form names.
+    pub fn read(form: &Form, control: &dyn Control, now: Now) -> Option<Process> {
+        let name = form.processname.as_deref()?;
+        let (group, process) = name.split_once(':').unwrap_or((name, name));
+        let structure = control.published().structure();
+        let view = structure.group(group)?;
+        let slot = view.process(process)?;
+        let method = match slot.config.redirect_stderr {
+            true => "supervisor.readProcessStdoutLog",
+            false => "supervisor.readProcessStderrLog",
+        };
+        let params = [Value::from(slot.full_name()), Value::Int(-STDERR), Value::Int(0)];
+        let stderr = match control.call(method, &params) {
+            Ok(Value::Str(text)) => text,
+            _ => String::new(),
+        };
+        Some(Process {
+            row: Row::of(slot, now),
+            settings: info::settings(&view.config, slot),
+            history: slot.history(History::clone),
+            stderr,
+        })
+    }
 }
 
 /// Bytes of a log that are shown at least.
@@ -94,17 +169,22 @@ impl Tail {
     pub fn read(form: &Form, control: &dyn Control) -> Tail {
         let limit = form.limit.as_deref().map_or(LEAST, limit);
         let Some(name) = form.processname.clone() else {
-            return Tail { name: None, text: "No process name found".to_owned(), limit };
+            let text = "No process name found".to_owned();
+            return Tail { name: None, channel: Channel::Stdout, text, limit };
         };
         // an offset below zero counts from the end
         let params = [name.as_str().into(), Value::Int(-limit), Value::Int(0)];
-        let text = match control.call("supervisor.readProcessStdoutLog", &params) {
+        let (channel, method) = match form.channel.as_deref() {
+            Some("stderr") => (Channel::Stderr, "supervisor.readProcessStderrLog"),
+            _ => (Channel::Stdout, "supervisor.readProcessStdoutLog"),
+        };
+        let text = match control.call(method, &params) {
             Ok(Value::Str(text)) => text,
             Ok(_) => String::new(),
             Err(f) if f.code == faults::NO_FILE.0 => format!("No file for {name}"),
             Err(f) => format!("ERROR: unexpected rpc fault [{}] {}", f.code, f.text),
         };
-        Tail { name: Some(name), text, limit }
+        Tail { name: Some(name), channel, text, limit }
     }
 }
 
