@@ -319,9 +319,13 @@ impl Conn {
         self.socket.send_all(b"HTTP/1.1 100 Continue\r\n\r\n", self.ctx.limits.stall)
     }
 
-    /// Waits for more of a body. A stopping server does not cut requests that have begun.
+    /// Waits for more of a body. A stopping server does not cut requests that have begun; but with
+    /// all seats taken it is the client that keeps us waiting longest who makes room.
     fn more(&mut self, deadline: Mono) -> Result<(), Halt> {
-        match self.socket.readable(None, deadline) {
+        self.seat.idle();
+        let woken = self.socket.readable(None, deadline);
+        self.seat.busy();
+        match woken {
             Woken::Ready if self.fill()? => Ok(()),
             Woken::Ready | Woken::Stop => Err(Halt::Gone),
             Woken::TimedOut => Err(Halt::Refuse(408)),

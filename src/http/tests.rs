@@ -557,6 +557,22 @@ fn beyond_the_cap_the_idle_make_room_and_the_busy_do_not() {
 }
 
 #[test]
+fn beyond_the_cap_who_sends_half_a_body_makes_room() {
+    let site = Site::new(Limits { connections: 2, ..quick() });
+    let idle = || site.server.as_ref().unwrap().idle_connections();
+    let mut halves = Vec::new();
+    for n in 1..=2 {
+        let mut c = site.connect();
+        c.send("POST /RPC2 HTTP/1.1\r\nContent-Length: 50\r\nExpect: 100-continue\r\n\r\n");
+        assert!(c.head().starts_with("HTTP/1.1 100"));
+        site.until("the body is waited for", || idle() == n);
+        halves.push(c);
+    }
+    assert_eq!(site.ask(&post("m")).body, "m 0");
+    assert!(halves[0].ends());
+}
+
+#[test]
 fn shutdown_finishes_what_runs_and_ends_what_waits() {
     let mut site = Site::new(quick());
     let mut idle = site.connect();
