@@ -29,6 +29,8 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Pause before a socket file that has been removed comes back, lest two that remove each other's
 /// keep the machine busy.
 const COMEBACK: Duration = Duration::from_secs(1);
+/// Longest pause between tries to make it again.
+const COMEBACK_MOST: Duration = Duration::from_secs(60);
 
 /// What the accept thread owns.
 pub(super) struct Door {
@@ -42,12 +44,14 @@ pub(super) struct Door {
     trouble: Option<Mono>,
     /// It was logged that another file has the socket's name.
     displaced: bool,
+    /// The socket file could not be made again: when that is tried next, and the pause after that.
+    retry: Option<(Mono, Duration)>,
 }
 
 impl Door {
     pub fn new(opening: Option<Receiver<Infallible>>, bound: Bound, ctx: Arc<Context>) -> Door {
         let watch = bound.file.as_ref().and_then(|f| watch_folder(&f.path));
-        Door { opening, bound, ctx, watch, trouble: None, displaced: false }
+        Door { opening, bound, ctx, watch, trouble: None, displaced: false, retry: None }
     }
 
     /// Accepts until the server stops; gives back what it listened on.
@@ -78,8 +82,10 @@ impl Door {
             PollFd::new(self.bound.listener.as_fd(), input),
         ];
         fds.extend(self.watch.as_ref().map(|w| PollFd::new(w.as_fd(), input)));
-        let ready = wait(&mut fds, None);
-        (ready.contains(&0), ready.contains(&1), ready.contains(&2))
+        let retry = self.retry.map(|(at, _)| at);
+        let ready = wait(&mut fds, retry);
+        let due = retry.is_some_and(|at| Mono::now() >= at);
+        (ready.contains(&0), ready.contains(&1), ready.contains(&2) || due)
     }
 
     /// Sleeps, but not through the server's end.
@@ -145,15 +151,16 @@ impl Door {
     /// Someone changed the folder. A file that a cleaner of temporary files took comes back; one
     /// that another server has put there is left alone.
     fn tend_file(&mut self) {
-        let Some(watch) = &self.watch else { return };
-        while watch.read_events().is_ok_and(|events| !events.is_empty()) {}
+        if let Some(watch) = &self.watch {
+            while watch.read_events().is_ok_and(|events| !events.is_empty()) {}
+        }
         let Some(file) = &self.bound.file else { return };
         let path = file.path.display().to_string();
         match file.look() {
-            AtName::Ours => self.displaced = false,
-            AtName::Other if self.displaced => {}
+            AtName::Ours => (self.displaced, self.retry) = (false, None),
+            AtName::Other if self.displaced => self.retry = None,
             AtName::Other => {
-                self.displaced = true;
+                (self.displaced, self.retry) = (true, None);
                 let text = format!("socket file {path} has been replaced by another");
                 self.ctx.backend.log(Level::Warn, &text);
             }
@@ -165,18 +172,29 @@ impl Door {
     }
 
     fn come_back(&mut self, path: &str) {
+        // the folder may be another by now; watched before the file is there, or its removal might
+        // go unseen
+        self.watch = self.bound.file.as_ref().and_then(|f| watch_folder(&f.path));
         match bind_one(&self.bound.server) {
             Ok(bound) => {
                 self.bound = bound;
+                self.retry = None;
                 self.ctx
                     .backend
                     .log(Level::Warn, &format!("socket file {path} was removed and is back"));
             }
-            // without its folder there is no event to wait for any more
-            Err(e) => self.ctx.backend.log(
-                Level::Error,
-                &format!("socket file {path} was removed and cannot be made again: {e}"),
-            ),
+            // no folder, no descriptor: no event would tell when that is over
+            Err(e) => {
+                let pause = self.retry.map_or(COMEBACK, |(_, pause)| pause);
+                if self.retry.is_none() {
+                    let text = format!(
+                        "socket file {path} was removed and cannot be made again, trying on: {e}"
+                    );
+                    self.ctx.backend.log(Level::Error, &text);
+                }
+                let longer = (pause * 2).min(COMEBACK_MOST);
+                self.retry = Some((Mono::now().after(pause), longer));
+            }
         }
     }
 }

@@ -680,6 +680,22 @@ fn a_failed_bind_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_socket_file_whose_folder_was_removed_comes_back_with_the_folder() {
+    let mut site = Site::new(quick());
+    let path = site.dir.join("s.sock");
+    fs::remove_dir_all(&site.dir.0).unwrap();
+    site.until("it cannot come back", || site.logged(Level::Error, "cannot be made again"));
+    fs::create_dir(&site.dir.0).unwrap();
+    site.until("the file is back", || path.exists());
+    // the new folder is watched too
+    fs::remove_file(&path).unwrap();
+    site.until("the file is back once more", || path.exists());
+    site.until("it serves", || UnixStream::connect(&path).is_ok());
+    site.shutdown();
+    assert!(!path.exists());
+}
+
+#[test]
 fn a_socket_file_that_was_removed_comes_back() {
     let mut site = Site::new(quick());
     let path = site.dir.join("s.sock");
