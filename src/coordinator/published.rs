@@ -4,7 +4,7 @@
 //! process is a cell of its own, so that an event costs the same with ten thousand programs.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -146,6 +146,11 @@ impl ProcSlot {
     pub fn view(&self) -> ProcView {
         self.view.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
+    /// A look at the changing part without a copy, kept short: the coordinator may be waiting to
+    /// change it.
+    pub fn look<T>(&self, look: impl FnOnce(&ProcView) -> T) -> T {
+        look(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
     /// Coordinator only.
     pub(crate) fn publish(&self, view: ProcView) {
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = view;
@@ -159,7 +164,7 @@ impl ProcSlot {
         add(&mut self.history.write().unwrap_or_else(PoisonError::into_inner));
     }
     /// The file that a stream is logged to; none when the log is NONE or the stream is merged.
-    pub fn logfile(&self, channel: Channel) -> Option<PathBuf> {
+    pub fn logfile(&self, channel: Channel) -> Option<&Path> {
         let (output, auto) = match channel {
             Channel::Stdout => (&self.config.stdout, &self.auto.stdout),
             Channel::Stderr if self.config.redirect_stderr => return None,
@@ -167,8 +172,8 @@ impl ProcSlot {
         };
         match &output.target {
             LogTarget::None => None,
-            LogTarget::Auto => auto.clone(),
-            LogTarget::File(path) => Some(path.clone()),
+            LogTarget::Auto => auto.as_deref(),
+            LogTarget::File(path) => Some(path),
         }
     }
 }

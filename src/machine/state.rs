@@ -36,8 +36,8 @@ impl State {
         }
     }
     /// Code as clients see it.
-    pub fn code(self) -> i64 {
-        self as i64
+    pub fn code(self) -> i32 {
+        self as i32
     }
     /// Counts as stopped: STOPPED, EXITED, FATAL, UNKNOWN.
     pub fn is_stopped(self) -> bool {

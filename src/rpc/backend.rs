@@ -27,9 +27,9 @@ impl Backend for RpcBackend {
     }
     fn process_log(&self, namespec: &str, channel: Channel) -> LogLookup {
         match self.0.named(namespec) {
-            Ok(Named::Process(slot)) => {
-                slot.logfile(channel).map_or(LogLookup::NoLog, LogLookup::File)
-            }
+            Ok(Named::Process(slot)) => slot
+                .logfile(channel)
+                .map_or(LogLookup::NoLog, |file| LogLookup::File(file.to_owned())),
             Ok(Named::Group(_)) | Err(_) => LogLookup::NoProcess,
         }
     }

@@ -89,12 +89,12 @@ impl Service {
         let shown = method.escape_debug();
         self.trace(|| format!("XML-RPC method called: {shown}()"));
         let begun = Mono::now();
-        let result = self.call(&method, &params);
+        let result = self.answer(&method, &params);
         self.monitor.rpc.add(Mono::now().since(begun), result.is_err());
         let answer = match result {
-            Ok(value) => {
+            Ok(document) => {
                 self.trace(|| format!("XML-RPC method {shown}() returned successfully"));
-                xml::encode_response(&value)
+                document
             }
             Err(f) => {
                 self.trace(|| {
@@ -112,6 +112,21 @@ impl Service {
     /// # Errors
     /// The fault to answer with.
     pub fn call(&self, method: &str, params: &[Value]) -> Result<Value, Fault> {
+        self.run(self.find(method, params)?, Args(params))
+    }
+
+    /// Makes one call; the result as a document.
+    fn answer(&self, method: &str, params: &[Value]) -> Result<String, Fault> {
+        match self.find(method, params)? {
+            // The one answer that grows with the number of processes and is asked for all the time.
+            Call::AllProcessInfo if !self.is_going() => {
+                Ok(info::all_processes_document(&self.published.structure(), Now::get()))
+            }
+            call => self.run(call, Args(params)).map(|value| xml::encode_response(&value)),
+        }
+    }
+
+    fn find(&self, method: &str, params: &[Value]) -> Result<Call, Fault> {
         let found = self.namespaces.find(method).ok_or_else(|| fault(UNKNOWN_METHOD, None))?;
         if !found.takes(params.len()) {
             return Err(fault(INCORRECT_PARAMETERS, None));
@@ -119,7 +134,7 @@ impl Service {
         if self.namespaces.forbids(method) && !self.is_down() {
             return Err(fault(NOT_IN_WHITELIST, method.split('.').nth(1)));
         }
-        self.run(found.call, Args(params))
+        Ok(found.call)
     }
 
     fn run(&self, call: Call, args: Args) -> Result<Value, Fault> {
@@ -281,17 +296,18 @@ impl Service {
     }
 
     fn read_process_log(&self, args: Args, channel: Channel) -> Result<Value, Fault> {
-        let file = self.process(args)?.logfile(channel).ok_or_else(|| fault(NO_FILE, None))?;
-        if !logs::exists(&file) {
+        let slot = self.process(args)?;
+        let file = slot.logfile(channel).ok_or_else(|| fault(NO_FILE, None))?;
+        if !logs::exists(file) {
             return Err(fault(NO_FILE, Some(&file.to_string_lossy())));
         }
-        logs::read(&file, args.int(1)?, args.int(2)?).map(Value::from)
+        logs::read(file, args.int(1)?, args.int(2)?).map(Value::from)
     }
 
     fn tail_process_log(&self, args: Args, channel: Channel) -> Result<Value, Fault> {
-        let file = self.process(args)?.logfile(channel).filter(|file| logs::exists(file));
-        match file {
-            Some(file) => Ok(logs::tail(&file, args.int(1)?, args.int(2)?)),
+        let slot = self.process(args)?;
+        match slot.logfile(channel).filter(|file| logs::exists(file)) {
+            Some(file) => Ok(logs::tail(file, args.int(1)?, args.int(2)?)),
             None => Ok(Value::Array(vec!["".into(), Value::Int(0), false.into()])),
         }
     }

@@ -3,10 +3,13 @@
 //! Built on the connection's thread from [`Published`]; pure but for the clocks, which are
 //! parameters. Members, their order and the texts are those of Supervisor 4.3.0.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::members::{Members, Tree, member};
 use super::value::Value;
+use super::xml;
 use crate::config::model::{Config, Group, LogTarget, Output, Program};
 use crate::coordinator::inbox::Channel;
 use crate::coordinator::published::{GroupView, ProcSlot, ProcView, Structure};
@@ -29,45 +32,76 @@ impl Now {
     }
 }
 
+/// About how many bytes a struct of [`all_processes_document`] takes.
+const ROOM: usize = 1280;
+
 /// The struct of `getProcessInfo`.
 pub fn process(slot: &ProcSlot, now: Now) -> Value {
-    let view = slot.view();
-    let stdout = path_or_empty(slot.logfile(Channel::Stdout).as_deref());
-    let stderr = path_or_empty(slot.logfile(Channel::Stderr).as_deref());
-    let description = description(&slot.config.name, &view, now);
-    members([
-        ("name", Value::from(slot.config.name.as_str())),
-        ("group", slot.group.as_str().into()),
-        ("start", capped(view.start)),
-        ("stop", capped(view.stop)),
-        ("now", capped(now.wall)),
-        ("state", view.state.code().into()),
-        ("statename", view.state.name().into()),
-        ("spawnerr", (&*view.spawnerr).into()),
-        ("exitstatus", view.exitstatus.into()),
-        ("logfile", stdout.as_str().into()),
-        ("stdout_logfile", stdout.into()),
-        ("stderr_logfile", stderr.into()),
-        ("pid", view.pid.into()),
-        ("description", description.into()),
-    ])
+    let mut tree = Tree::with_capacity(14);
+    tell(slot, now, &mut String::new(), &mut tree);
+    tree.into_value()
+}
+
+/// Tells the members of `getProcessInfo`. `scratch` is for the texts that are made up here.
+fn tell(slot: &ProcSlot, now: Now, scratch: &mut String, to: &mut impl Members) {
+    let path = |channel| slot.logfile(channel).map(Path::to_string_lossy).unwrap_or_default();
+    let (stdout, stderr) = (path(Channel::Stdout), path(Channel::Stderr));
+    let name = &slot.config.name;
+    slot.look(|view| {
+        scratch.clear();
+        describe(scratch, name, view, now);
+        to.text(member!("name"), name);
+        to.text(member!("group"), &slot.group);
+        to.int(member!("start"), capped(view.start));
+        to.int(member!("stop"), capped(view.stop));
+        to.int(member!("now"), capped(now.wall));
+        to.int(member!("state"), view.state.code());
+        to.text(member!("statename"), view.state.name());
+        to.text(member!("spawnerr"), &view.spawnerr);
+        to.int(member!("exitstatus"), view.exitstatus);
+        to.text(member!("logfile"), &stdout);
+        to.text(member!("stdout_logfile"), &stdout);
+        to.text(member!("stderr_logfile"), &stderr);
+        to.int(member!("pid"), view.pid);
+        to.text(member!("description"), scratch);
+    });
 }
 
 /// The array of `getAllProcessInfo`: by names of groups, then of processes.
 pub fn all_processes(structure: &Structure, now: Now) -> Value {
-    let mut groups: Vec<&Arc<GroupView>> = structure.groups.iter().collect();
+    Value::Array(by_name(structure).into_iter().map(|slot| process(slot, now)).collect())
+}
+
+/// The response document with [`all_processes`].
+pub fn all_processes_document(structure: &Structure, now: Now) -> String {
+    let scratch = RefCell::new(String::new());
+    xml::encode_structs(by_name(structure).into_iter(), ROOM, |slot, to| {
+        tell(slot, now, &mut scratch.borrow_mut(), to);
+    })
+}
+
+fn by_name(structure: &Structure) -> Vec<&ProcSlot> {
+    let mut groups: Vec<&GroupView> = structure.groups.iter().map(Arc::as_ref).collect();
     groups.sort_by(|a, b| a.config.name.cmp(&b.config.name));
     let mut all = Vec::with_capacity(groups.iter().map(|g| g.processes.len()).sum());
     for group in groups {
-        let mut slots: Vec<&Arc<ProcSlot>> = group.processes.iter().collect();
-        slots.sort_by(|a, b| a.config.name.cmp(&b.config.name));
-        all.extend(slots.into_iter().map(|slot| process(slot, now)));
+        let first = all.len();
+        all.extend(group.processes.iter().map(Arc::as_ref));
+        if let Some(slots) = all.get_mut(first..) {
+            slots.sort_by(|a: &&ProcSlot, b| a.config.name.cmp(&b.config.name));
+        }
     }
-    Value::Array(all)
+    all
 }
 
 /// The text that `status` shows behind the state.
 pub(crate) fn description(name: &str, view: &ProcView, now: Now) -> String {
+    let mut text = String::new();
+    describe(&mut text, name, view, now);
+    text
+}
+
+fn describe(out: &mut String, name: &str, view: &ProcView, now: Now) {
     match view.state {
         State::Running => {
             let up = match view.started {
@@ -75,26 +109,37 @@ pub(crate) fn description(name: &str, view: &ProcView, now: Now) -> String {
                 Some(started) => now.mono.since(started).as_secs(),
                 None => u64::try_from(now.wall.saturating_sub(view.start)).unwrap_or(0),
             };
-            format!("pid {}, uptime {}", view.pid, uptime(up))
+            out.push_str("pid ");
+            xml::push_number(out, view.pid.into());
+            out.push_str(", uptime ");
+            push_uptime(out, up);
         }
         State::Fatal | State::Backoff if view.spawnerr.is_empty() => {
-            format!("unknown error (try \"tail {name}\")")
+            out.push_str("unknown error (try \"tail ");
+            out.push_str(name);
+            out.push_str("\")");
         }
-        State::Fatal | State::Backoff => view.spawnerr.to_string(),
-        State::Stopped | State::Exited if view.start == 0 => "Not started".to_owned(),
-        State::Stopped | State::Exited => clock::local(view.stop, c"%b %d %I:%M %p"),
-        State::Starting | State::Stopping | State::Unknown => String::new(),
+        State::Fatal | State::Backoff => out.push_str(&view.spawnerr),
+        State::Stopped | State::Exited if view.start == 0 => out.push_str("Not started"),
+        State::Stopped | State::Exited => {
+            out.push_str(&clock::local(view.stop, c"%b %d %I:%M %p"));
+        }
+        State::Starting | State::Stopping | State::Unknown => {}
     }
 }
 
 /// Seconds as Python's timedelta shows them: `2 days, 3:04:05`.
-fn uptime(secs: u64) -> String {
+fn push_uptime(out: &mut String, secs: u64) {
     let (days, rest) = (secs / 86_400, secs % 86_400);
-    let clock = format!("{}:{:02}:{:02}", rest / 3600, rest / 60 % 60, rest % 60);
-    match days {
-        0 => clock,
-        1 => format!("1 day, {clock}"),
-        n => format!("{n} days, {clock}"),
+    let number = |out: &mut String, n: u64| xml::push_number(out, n.try_into().unwrap_or(i64::MAX));
+    if days > 0 {
+        number(out, days);
+        out.push_str(if days == 1 { " day, " } else { " days, " });
+    }
+    number(out, rest / 3600);
+    for part in [rest / 60 % 60, rest % 60] {
+        out.push_str(if part < 10 { ":0" } else { ":" });
+        number(out, part);
     }
 }
 
@@ -195,17 +240,13 @@ fn or_none(text: Option<String>) -> Value {
     Value::Str(text.unwrap_or_else(|| "none".to_owned()))
 }
 
-fn path_or_empty(path: Option<&Path>) -> String {
-    path.map(lossy).unwrap_or_default()
-}
-
 fn lossy(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
 /// Times saturate at the 32 bits of an XML-RPC int, which strict clients insist on.
-fn capped(time: i64) -> Value {
-    Value::Int(time.clamp(i64::from(i32::MIN), i64::from(i32::MAX)))
+fn capped(time: i64) -> i32 {
+    time.try_into().unwrap_or(if time < 0 { i32::MIN } else { i32::MAX })
 }
 
 fn members<const N: usize>(members: [(&str, Value); N]) -> Value {
@@ -235,7 +276,9 @@ mod tests {
             (93_784, "1 day, 2:03:04"),
             (172_800 + 36_000, "2 days, 10:00:00"),
         ] {
-            assert_eq!(uptime(secs), text);
+            let mut out = String::new();
+            push_uptime(&mut out, secs);
+            assert_eq!(out, text);
         }
     }
 
@@ -310,6 +353,8 @@ mod tests {
             testing::group("a", programs(&["m"])),
         ]);
         let all = all_processes(&published.structure(), NOW);
+        let document = all_processes_document(&published.structure(), NOW);
+        assert_eq!(document, xml::encode_response(&all));
         let names: Vec<_> = all
             .as_array()
             .unwrap()

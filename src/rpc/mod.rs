@@ -9,6 +9,7 @@ pub mod faults;
 pub mod fuzzing;
 pub mod info;
 pub mod logs;
+pub mod members;
 pub mod methods;
 mod multicall;
 mod reports;

@@ -12,7 +12,8 @@ mod read;
 mod write;
 
 pub use read::{decode_call, decode_response};
-pub use write::{encode_call, encode_fault, encode_response};
+pub(super) use write::push_number;
+pub use write::{StructText, encode_call, encode_fault, encode_response, encode_structs};
 
 /// Most bytes of a request document.
 pub const MAX_CALL: usize = 1024 * 1024;
@@ -106,6 +107,34 @@ mod tests {
             <value><array><data>\n</data></array></value>\n</data></array></value>\n</member>\n\
             </struct></value>\n</param>\n</params>\n</methodResponse>\n";
         assert_eq!(encode_response(&v), want);
+    }
+
+    #[test]
+    fn structs_are_written_as_their_values_are() {
+        use crate::rpc::members::{Members, Tree, member};
+        fn tell(item: &(&str, i32), to: &mut impl Members) {
+            to.text(member!("name"), item.0);
+            to.int(member!("pid"), item.1);
+        }
+        for items in [vec![], vec![("a<&>\u{1}é", 0), ("", i32::MIN), ("c", i32::MAX), ("d", -10)]]
+        {
+            let tree = |item| {
+                let mut tree = Tree::with_capacity(2);
+                tell(item, &mut tree);
+                tree.into_value()
+            };
+            let want = encode_response(&Value::Array(items.iter().map(tree).collect()));
+            assert_eq!(encode_structs(items.iter(), 1, |item, to| tell(item, to)), want);
+        }
+    }
+
+    #[test]
+    fn numbers_are_written_as_rust_writes_them() {
+        for number in [0, 1, -1, 9, 10, 99, 100, -100, i64::MAX, i64::MIN, 2_147_483_648] {
+            let mut out = String::new();
+            push_number(&mut out, number);
+            assert_eq!(out, number.to_string());
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ impl Plan {
             Arc::new(StreamPlan {
                 name: slot.config.name.clone(),
                 channel,
-                path: slot.logfile(channel),
+                path: slot.logfile(channel).map(std::path::Path::to_owned),
                 maxbytes: output.maxbytes,
                 backups: output.backups,
                 syslog: output.syslog,
