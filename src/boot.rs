@@ -29,6 +29,7 @@ use crate::runner::orphans::{self, Family};
 use crate::runner::plan::Surroundings;
 use crate::runner::thread::Links;
 use crate::sys::notify::{self, Given, Manager};
+use crate::sys::places::Places;
 use crate::sys::{creds, daemon, fds, limits, memory, signals};
 
 /// Exit code of a start that failed, as in the reference.
@@ -124,6 +125,7 @@ fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refuse
     fds::keep_stdio()?;
     // Before anything is opened that could get one of their numbers.
     let given = notify::given_sockets();
+    let places = Places::reserve()?.map(Arc::new);
     signals::ignore_write_signals()?;
     daemon::close_inherited_on_exec()?;
     signals::unblock()?;
@@ -144,7 +146,8 @@ fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refuse
     let manager = Manager::from_env();
     let inbox = unbounded();
     let given = Arc::new(given);
-    let process = Process { inbox, loader, warnings, family: OnceLock::new(), manager, given };
+    let family = OnceLock::new();
+    let process = Process { inbox, loader, warnings, family, manager, given, places };
     let mut onset = Onset { first: true, first_id: 0, trouble: None, kept: Vec::new() };
     // What was in force before the last restart.
     let mut before: Option<Arc<Config>> = None;
@@ -205,6 +208,8 @@ struct Process {
     manager: Manager,
     /// Listening sockets that it opened for us.
     given: Arc<Vec<Given>>,
+    /// Descriptor numbers by way of which children get their streams.
+    places: Option<Arc<Places>>,
 }
 
 /// What is open before there are threads.
@@ -342,7 +347,12 @@ impl Process {
             activity: activity.clone(),
             pump: handle.clone(),
             credits: handle.credits(),
-            links: Links { inbox: self.inbox.0.clone(), pump: handle.clone(), family },
+            links: Links {
+                inbox: self.inbox.0.clone(),
+                pump: handle.clone(),
+                family,
+                places: self.places.clone(),
+            },
             surroundings: Arc::new(Surroundings::new(server_url(&config.servers), d.strip_ansi)),
             loader: self.rehearsed(config.clone()),
             manager: self.manager.clone(),

@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::Coordinator;
 use super::inbox::{Gen, Msg, ProcId};
 use super::timers::Timer;
+use crate::runner::turn::{Gate, Turn};
 use crate::runner::{Command, Runner};
 use crate::sys::clock::Mono;
 
@@ -17,12 +18,17 @@ use crate::sys::clock::Mono;
 /// keep every other program down.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// How many children may be on order at once. With more than one the runners behind the first have
+/// everything prepared when their turn comes.
+const AHEAD: usize = 4;
+
 /// The queue.
 #[derive(Debug, Default)]
 pub struct Spawning {
     queue: VecDeque<(ProcId, Gen)>,
-    under_way: Option<(ProcId, Gen)>,
-    /// Counts the children put under way.
+    /// On order, the one whose turn it is first, each with the gate that it opens for the next.
+    under_way: VecDeque<(ProcId, Gen, Gate)>,
+    /// Counts turns.
     number: u64,
     held: Vec<(ProcId, u64)>,
 }
@@ -30,7 +36,7 @@ pub struct Spawning {
 impl Spawning {
     /// Whether no child is to be made.
     pub fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.under_way.is_none()
+        self.queue.is_empty() && self.under_way.is_empty()
     }
 
     /// Keeps a `startsecs` deadline back while children are still to be made; says whether it did.
@@ -41,6 +47,12 @@ impl Spawning {
         self.held.push((id, stamp));
         true
     }
+
+    /// Takes one from those on order; says whether it was its turn.
+    fn done(&mut self, id: ProcId, generation: Gen) -> bool {
+        let at = self.under_way.iter().position(|(i, g, _)| (*i, *g) == (id, generation));
+        at.and_then(|at| self.under_way.remove(at)).is_some() && at == Some(0)
+    }
 }
 
 impl Coordinator {
@@ -50,7 +62,7 @@ impl Coordinator {
         p.generation += 1;
         p.signals.clear();
         self.spawning.queue.push_back((id, p.generation));
-        if self.spawning.under_way.is_some() && self.spawning.queue.len() == 1 {
+        if self.spawning.under_way.len() + self.spawning.queue.len() == 2 {
             self.hurry();
         }
         self.bus.started(id, &mut self.wishes);
@@ -58,38 +70,44 @@ impl Coordinator {
         self.spawn_next();
     }
 
-    /// The child that was under way lives or has failed.
+    /// The child lives or has failed.
     pub(super) fn spawn_next_after(&mut self, id: ProcId, generation: Gen) {
-        if self.spawning.under_way == Some((id, generation)) {
-            self.spawning.under_way = None;
+        if self.spawning.done(id, generation) {
+            self.next_turn();
         }
         self.spawn_next();
     }
 
     pub(super) fn spawn_overdue(&mut self, number: u64) {
-        if self.spawning.under_way.is_some() && self.spawning.number == number {
-            self.spawning.under_way = None;
-            self.spawn_next();
+        if self.spawning.number != number {
+            return;
+        }
+        if let Some((_, _, gate)) = self.spawning.under_way.pop_front() {
+            gate.open();
+            self.next_turn();
+        }
+        self.spawn_next();
+    }
+
+    fn next_turn(&mut self) {
+        self.spawning.number += 1;
+        // Nobody to hold up, no deadline: an idle daemon is not woken for nothing.
+        if self.spawning.under_way.len() + self.spawning.queue.len() > 1 {
+            self.hurry();
         }
     }
 
-    /// Somebody waits for the child that is under way: from now on it may be too slow.
+    /// Somebody waits for the child whose turn it is: from now on it may be too slow.
     pub(super) fn hurry(&mut self) {
         let timer = Timer::SpawnOverdue(self.spawning.number);
         self.timers.set(Mono::now().after(PATIENCE), timer);
     }
 
     fn spawn_next(&mut self) {
-        while self.spawning.under_way.is_none() {
+        while self.spawning.under_way.len() < AHEAD {
             let Some((id, generation)) = self.spawning.queue.pop_front() else { break };
-            if !self.current(id, generation) || !self.order_spawn(id, generation) {
-                continue;
-            }
-            self.spawning.under_way = Some((id, generation));
-            self.spawning.number += 1;
-            // Nobody to hold up, no deadline: an idle daemon is not woken for nothing.
-            if !self.spawning.queue.is_empty() {
-                self.hurry();
+            if self.current(id, generation) {
+                self.order_spawn(id, generation);
             }
         }
         if self.spawning.is_idle() {
@@ -102,9 +120,9 @@ impl Coordinator {
         }
     }
 
-    /// Orders the runner to make a child; says whether an answer will come of it later.
-    fn order_spawn(&mut self, id: ProcId, generation: Gen) -> bool {
-        let Some(p) = self.table.get_mut(id) else { return false };
+    /// Orders the runner to make a child.
+    fn order_spawn(&mut self, id: ProcId, generation: Gen) {
+        let Some(p) = self.table.get_mut(id) else { return };
         if p.runner.is_none() {
             match Runner::start(p.plan.clone(), self.links.clone()) {
                 Ok(runner) => p.runner = Some(runner),
@@ -115,13 +133,15 @@ impl Coordinator {
                         p.slot.config.name
                     );
                     let _ = self.sender.send(Msg::SpawnFailed { id, generation, error });
-                    return true;
+                    return;
                 }
             }
         }
         if let Some(runner) = &p.runner {
-            runner.order(Command::Start(generation));
+            let before = self.spawning.under_way.back().map(|(_, _, gate)| gate.clone());
+            let after = Gate::default();
+            self.spawning.under_way.push_back((id, generation, after.clone()));
+            runner.order(Command::Start(generation, Turn { before, after }));
         }
-        true
     }
 }

@@ -13,6 +13,7 @@ mod orders;
 pub mod orphans;
 pub mod plan;
 pub mod thread;
+pub mod turn;
 
 pub use plan::Plan;
 pub use thread::{Command, Runner};

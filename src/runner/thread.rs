@@ -13,20 +13,22 @@ use super::fcgi::OpenSocket;
 use super::orders::Orders;
 use super::orphans::Family;
 use super::plan::Plan;
+use super::turn::Turn;
 use crate::config::model::User;
 use crate::coordinator::inbox::{Gen, Msg};
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan, open_for_spawn};
 use crate::sys::fds::{Pipe, pipe};
+use crate::sys::places::Places;
 use crate::sys::spawn::{ChildSpec, Identity};
 use crate::sys::strings::{HoldsNul, Strings};
 use crate::sys::{errno, pidfd, spawn, wait};
 
 /// Orders to a runner.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Command {
-    /// Make a child.
-    Start(Gen),
+    /// Make a child when its turn has come.
+    Start(Gen, Turn),
     /// The exit of that start has been dealt with: take the zombie away.
     Reap(Gen),
     /// End the thread; sent only when no child lives.
@@ -48,6 +50,8 @@ pub struct Links {
     pub pump: PumpHandle,
     /// Set where strangers are to be reaped.
     pub family: Option<Arc<Family>>,
+    /// Descriptor numbers by way of which children get their streams.
+    pub places: Option<Arc<Places>>,
 }
 
 /// Stack of a runner. Pages that are not touched cost nothing.
@@ -91,7 +95,7 @@ impl Life {
         let mut quit = false;
         while !quit {
             quit = match self.queue.take() {
-                Command::Start(generation) => self.one(generation),
+                Command::Start(generation, turn) => self.one(generation, turn),
                 // Nothing lives here that could be reaped.
                 Command::Reap(_) => false,
                 Command::Quit => true,
@@ -100,17 +104,20 @@ impl Life {
     }
 
     /// One life, from the spawn to the reaping. True: no other is to follow.
-    fn one(&self, generation: Gen) -> bool {
+    fn one(&self, generation: Gen, turn: Turn) -> bool {
         let id = self.plan.id;
-        let child = match self.spawn(generation) {
+        let child = match self.spawn(generation, &turn) {
             Ok(child) => child,
             Err(error) => {
+                // A failure has its turn, too: who comes next must not overtake those before.
+                turn.wait();
                 self.tell(Msg::SpawnFailed { id, generation, error });
                 return false;
             }
         };
         let Child { pid, pidfd, socket, pumped } = child;
         self.tell(Msg::Spawned { id, generation, pid, pidfd: pidfd.clone(), socket });
+        drop(turn);
         // Both fail only where somebody else reaped our child; then nothing is known of its end.
         let status = pidfd::wait_exit(&*pidfd)
             .and_then(|()| wait::peek(&*pidfd))
@@ -142,7 +149,7 @@ impl Life {
             match self.queue.take() {
                 Command::Reap(g) if g == generation => return false,
                 Command::Quit => return true,
-                Command::Reap(_) | Command::Start(_) => {}
+                Command::Reap(_) | Command::Start(..) => {}
             }
         }
     }
@@ -156,8 +163,8 @@ impl Life {
         let _ = self.links.inbox.send(msg);
     }
 
-    /// Makes the child and hands its pipes to the pump.
-    fn spawn(&self, generation: Gen) -> Result<Child, String> {
+    /// Prepares everything, waits for its turn, makes the child and hands its pipes to the pump.
+    fn spawn(&self, generation: Gen, turn: &Turn) -> Result<Child, String> {
         let plan = &*self.plan;
         let command = resolve_command(&plan.program.command, plan.path().as_deref())
             .map_err(|e| e.to_string())?;
@@ -192,7 +199,9 @@ impl Life {
             user_label: &who.label,
             directory: directory.as_deref(),
             umask: plan.program.umask,
+            places: self.links.places.as_deref(),
         };
+        turn.wait();
         let made = match &self.links.family {
             Some(family) => family.birth(|| spawn::spawn(&spec), |p, s| self.stranger(p, s)),
             None => spawn::spawn(&spec),

@@ -13,6 +13,7 @@ pub mod limits;
 pub mod memory;
 pub mod notify;
 pub mod pidfd;
+pub mod places;
 pub mod signals;
 pub mod spawn;
 pub mod strings;

@@ -3,7 +3,8 @@
 //! Why not fork: with a thread per program a fork copies every stack mapping (15 ms with 1000
 //! threads), this costs 0.06 ms whatever the daemon's size. The child borrows our memory until its
 //! exec, so [`child`] neither allocates nor locks nor panics, and uses raw system calls for ids:
-//! glibc's set*id would broadcast the change to the daemon's threads.
+//! glibc's set*id would broadcast the change to the daemon's threads. Nor does it copy our table of
+//! descriptors where that can be avoided: see [`super::places`].
 //!
 //! Failures on the child's side are told as the reference tells them: a sentence on its stderr and
 //! exit code 127.
@@ -14,6 +15,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::errno;
+use super::places::{self, Places};
 use super::strings::Strings;
 
 /// A new identity for the child.
@@ -51,10 +53,16 @@ pub struct ChildSpec<'a> {
     pub directory: Option<&'a CStr>,
     /// umask to set.
     pub umask: Option<u32>,
+    /// Where the streams can be put, so that the child need not copy all our descriptors.
+    pub places: Option<&'a Places>,
 }
 
 struct Prepared<'a> {
     spec: &'a ChildSpec<'a>,
+    /// The streams' numbers, for now.
+    streams: [RawFd; 3],
+    /// The table of descriptors is the daemon's, too; the first number that the child does not need.
+    shared_from: Option<u32>,
     name: &'a [u8],
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
@@ -68,8 +76,13 @@ const STACK: usize = 16 * 1024;
 /// # Errors
 /// clone(2)'s: EAGAIN at a process limit, ENOMEM, EMFILE when there is no descriptor for the pidfd.
 pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
+    let streams = [spec.stdin, spec.stdout, spec.stderr];
+    // Given back once the child has gone on, since this thread is suspended until then.
+    let lent = spec.places.and_then(|places| places.lend(streams));
     let prepared = Prepared {
         spec,
+        streams: lent.as_ref().map_or(streams.map(|fd| fd.as_raw_fd()), |lent| lent.numbers()),
+        shared_from: lent.as_ref().map(|lent| lent.above()),
         name: spec.argv.first(),
         argv: spec.argv.pointers(),
         envp: spec.envp.pointers(),
@@ -77,7 +90,8 @@ pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
     // u128 keeps the stack's end aligned to 16 bytes, as the psABI asks.
     let mut stack = vec![0u128; STACK / 16];
     let mut pidfd: RawFd = -1;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let files = if lent.is_some() { libc::CLONE_FILES } else { 0 };
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | files | libc::SIGCHLD;
     // SAFETY: the signal sets are valid objects; with all signals blocked no handler of the daemon
     // can run on the child's side. The stack is live, aligned and ours until the child has gone on
     // (CLONE_VFORK suspends this thread until then); `prepared` and all it points to outlive that.
@@ -111,7 +125,7 @@ extern "C" fn child(arg: *mut libc::c_void) -> libc::c_int {
     // SAFETY: only async-signal-safe system calls on memory prepared by the parent.
     unsafe {
         libc::setpgid(0, 0);
-        descriptors(p.spec);
+        descriptors(p);
         signals();
         if let Err(text) = identity(p.spec) {
             say(b"couldn't setuid to ");
@@ -143,12 +157,21 @@ extern "C" fn child(arg: *mut libc::c_void) -> libc::c_int {
     }
 }
 
-unsafe fn descriptors(spec: &ChildSpec<'_>) {
-    // SAFETY: plain system calls; the sources are above 2, since boot keeps 0 to 2 open.
+unsafe fn descriptors(p: &Prepared<'_>) {
+    let [stdin, stdout, stderr] = p.streams;
+    // SAFETY: plain system calls; the sources are above 2, since boot keeps 0 to 2 open. The table is
+    // the child's alone before anything in it is changed.
     unsafe {
-        libc::dup2(spec.stdin.as_raw_fd(), 0);
-        libc::dup2(spec.stdout.as_raw_fd(), 1);
-        libc::dup2(spec.stderr.as_raw_fd(), 2);
+        if let Some(from) = p.shared_from
+            && places::close_all_but(from) != 0
+        {
+            let text = b"supervisor: no memory for a table of descriptors";
+            libc::write(stderr, text.as_ptr().cast(), text.len());
+            libc::_exit(127);
+        }
+        libc::dup2(stdin, 0);
+        libc::dup2(stdout, 1);
+        libc::dup2(stderr, 2);
         // All our descriptors close on exec from birth; this is the belt to those braces.
         libc::syscall(libc::SYS_close_range, 3u32, u32::MAX, 4u32 /* CLOSE_RANGE_CLOEXEC */);
     }
