@@ -16,7 +16,7 @@ use super::outlets::{Outlets, Token};
 use super::stdin::Stdin;
 use super::timers::Timer;
 use super::wake::Shared;
-use super::{Done, Pipes, PumpMsg};
+use super::{Done, Pipes, PumpMsg, Stream};
 use crate::config::model::Level;
 use crate::coordinator::inbox::{Gen, Msg, ProcId};
 use crate::machine::ExitStatus;
@@ -31,6 +31,8 @@ const MESSAGES: usize = 1024;
 const LINGERING: usize = 8;
 /// An exit whose `Attach` does not come is passed on after this.
 const EARLY: Duration = Duration::from_secs(1);
+/// Whose the stream is that nobody can read.
+const NOBODY: ProcId = ProcId(u64::MAX);
 /// Token of the wake-up; the others are counted from 1.
 const WAKE: Token = 0;
 /// Turns that may panic before the thread gives up.
@@ -251,6 +253,7 @@ impl Pump {
         match msg {
             PumpMsg::Attach { id, generation, pipes } => self.attach(id, generation, pipes),
             PumpMsg::Exited { id, generation, status } => self.exited(id, generation, status),
+            PumpMsg::Gone { id, generation } => self.gone(id, generation),
             PumpMsg::Write { id, generation, data, done } => {
                 self.write_input(id, generation, &data, done);
             }
@@ -297,6 +300,13 @@ impl Pump {
         }
     }
 
+    /// Reads and forgets what comes from there, for as long as the pump runs.
+    pub fn drop_what_comes(&mut self, stream: Stream) {
+        let mut flow = Flow::new(NOBODY, 0, stream, &mut self.out);
+        flow.settle(&mut self.out);
+        self.flows.insert(flow.token, flow);
+    }
+
     fn run_of(&mut self, id: ProcId, generation: Gen) -> Option<&mut Run> {
         self.runs.get_mut(&id)?.iter_mut().find(|r| r.generation == generation)
     }
@@ -319,6 +329,17 @@ impl Pump {
         self.out.send(Msg::Exited { id, generation, status });
         self.forget_finished(id);
         self.limit_lingering(id);
+    }
+
+    /// The end of a child that had no streams to be drained.
+    fn gone(&mut self, id: ProcId, generation: Gen) {
+        let Some(run) = self.run_of(id, generation) else { return };
+        run.exited = true;
+        let stdin = run.stdin.take();
+        if let Some(input) = stdin.and_then(|t| self.inputs.remove(&t)) {
+            input.stdin.close(&mut self.out);
+        }
+        self.forget_finished(id);
     }
 
     fn drain(&mut self, token: Token) {

@@ -28,6 +28,7 @@ mod testing;
 mod tests;
 mod timers;
 mod trouble;
+mod void;
 mod wake;
 
 pub use target::open_for_spawn;
@@ -94,6 +95,14 @@ pub struct StreamPlan {
     pub listener: bool,
 }
 
+impl StreamPlan {
+    /// Whether nobody can ever read what comes.
+    pub fn is_void(&self) -> bool {
+        let captured = self.capture_maxbytes > 0 || self.events_enabled || self.listener;
+        self.path.is_none() && !self.syslog && !captured
+    }
+}
+
 /// Messages to the pump.
 pub enum PumpMsg {
     /// A child lives: take over its pipes.
@@ -114,6 +123,13 @@ pub enum PumpMsg {
         generation: Gen,
         /// How it ended.
         status: ExitStatus,
+    },
+    /// A child without streams of its own is gone: close its stdin. Its exit is told by the runner.
+    Gone {
+        /// Which process.
+        id: ProcId,
+        /// Which start.
+        generation: Gen,
     },
     /// Write to a child's stdin. Never blocks; what the pipe does not take is kept.
     Write {
@@ -201,9 +217,15 @@ pub struct Idle {
 pub fn open(config: PumpConfig) -> io::Result<Idle> {
     let (sender, queue) = crossbeam_channel::unbounded();
     let shared = Arc::new(wake::Shared::new(Arc::new(EventFd::new()?), false));
+    // At that level the activity log has what all programs write.
+    let void = if config.main_log.level <= Level::Debug { None } else { Some(void::Void::new()?) };
     let out = outlets::Outlets::new(config, shared.clone())?;
-    let pump = engine::Pump::new(queue, shared.clone(), out)?;
-    Ok(Idle { pump, handle: PumpHandle { sender, shared } })
+    let mut pump = engine::Pump::new(queue, shared.clone(), out)?;
+    let void = void.map(|(void, streams)| {
+        streams.into_iter().for_each(|stream| pump.drop_what_comes(stream));
+        Arc::new(void)
+    });
+    Ok(Idle { pump, handle: PumpHandle { sender, shared, void } })
 }
 
 impl Idle {
@@ -243,19 +265,31 @@ pub fn start(config: PumpConfig) -> io::Result<(PumpHandle, JoinHandle<()>)> {
 pub struct PumpHandle {
     sender: Sender<PumpMsg>,
     shared: Arc<wake::Shared>,
+    void: Option<Arc<void::Void>>,
 }
 
 impl PumpHandle {
     /// From the two halves of a queue that somebody else empties: `wake` is notified for every
     /// message.
     pub fn new(sender: Sender<PumpMsg>, wake: Arc<EventFd>) -> PumpHandle {
-        PumpHandle { sender, shared: Arc::new(wake::Shared::new(wake, true)) }
+        PumpHandle { sender, shared: Arc::new(wake::Shared::new(wake, true)), void: None }
     }
     /// Queues a message; a pump that has ended swallows it.
     pub fn send(&self, msg: PumpMsg) {
         if self.sender.send(msg).is_ok() {
             self.shared.message_queued();
         }
+    }
+    /// Queues a message that can wait until there is another reason to wake the pump.
+    pub fn send_along(&self, msg: PumpMsg) {
+        // A pump that has ended swallows it.
+        let _ = self.sender.send(msg);
+    }
+    /// For a stream that nobody can read: a child's end of the pipe that all those share. None where
+    /// it needs a pipe of its own after all.
+    pub fn void(&self, plan: &StreamPlan) -> Option<OwnedFd> {
+        let void = self.void.as_ref()?;
+        if plan.is_void() { void.end(plan.channel) } else { None }
     }
     /// The way to tell that output messages have been dealt with.
     pub fn credits(&self) -> Credits {

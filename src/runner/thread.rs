@@ -128,6 +128,7 @@ impl Life {
             self.links.pump.send(PumpMsg::Exited { id, generation, status });
         } else {
             self.tell(Msg::Exited { id, generation, status });
+            self.links.pump.send_along(PumpMsg::Gone { id, generation });
         }
         // Until the coordinator has dealt with the exit the zombie keeps pid and process group, so
         // that no signal can hit a stranger.
@@ -168,7 +169,7 @@ impl Life {
         let plan = &*self.plan;
         let command = resolve_command(&plan.program.command, plan.path().as_deref())
             .map_err(|e| e.to_string())?;
-        let ends = Ends::open(plan).map_err(|e| self.no_dispatchers(&e))?;
+        let ends = Ends::open(plan, &self.links.pump).map_err(|e| self.no_dispatchers(&e))?;
         let text = |s: &str| CString::new(s).map_err(|_| HoldsNul.to_string());
         let (argv, envp) = strings(&command, plan).map_err(|e| e.to_string())?;
         let file = text(&command.filename.to_string_lossy())?;
@@ -208,8 +209,14 @@ impl Life {
         };
         let (pid, pidfd) = made.map_err(|e| self.no_child(&e))?;
         let pipes = ends.into_pipes(plan);
-        self.links.pump.send(PumpMsg::Attach { id: plan.id, generation, pipes });
-        Ok(Child { pid, pidfd: Arc::new(pidfd), socket, pumped: true })
+        let pumped = pipes.stdout.is_some() || pipes.stderr.is_some();
+        let attach = PumpMsg::Attach { id: plan.id, generation, pipes };
+        match pumped {
+            true => self.links.pump.send(attach),
+            // A stdin that nobody writes to is not urgent.
+            false => self.links.pump.send_along(attach),
+        }
+        Ok(Child { pid, pidfd: Arc::new(pidfd), socket, pumped })
     }
 
     fn no_dispatchers(&self, error: &io::Error) -> String {
@@ -254,37 +261,47 @@ fn strings(command: &ResolvedCommand, plan: &Plan) -> Result<(Strings, Strings),
 /// The pipes of a child to be, both ends.
 struct Ends {
     stdin: Pipe,
-    stdout: Pipe,
-    stderr: Option<Pipe>,
-    stdout_file: Option<File>,
-    stderr_file: Option<File>,
+    stdout: Output,
+    stderr: Option<Output>,
+}
+
+/// Where a child's output goes.
+struct Output {
+    child: OwnedFd,
+    /// Our end; none for what nobody can read.
+    ours: Option<(OwnedFd, Option<File>)>,
+}
+
+impl Output {
+    fn open(plan: &StreamPlan, pump: &PumpHandle) -> io::Result<Output> {
+        if let Some(child) = pump.void(plan) {
+            return Ok(Output { child, ours: None });
+        }
+        let file = open_log(plan)?;
+        let Pipe { ours, child } = pipe(false)?;
+        Ok(Output { child, ours: Some((ours, file)) })
+    }
+
+    fn into_stream(self, plan: &Arc<StreamPlan>) -> Option<Stream> {
+        self.ours.map(|(fd, file)| Stream { fd, plan: plan.clone(), file })
+    }
 }
 
 impl Ends {
-    fn open(plan: &Plan) -> io::Result<Ends> {
-        let stdout_file = open_log(&plan.stdout)?;
-        let stderr_file = match &plan.stderr {
-            Some(stream) => open_log(stream)?,
-            None => None,
-        };
-        Ok(Ends {
-            stdin: pipe(true)?,
-            stdout: pipe(false)?,
-            stderr: if plan.stderr.is_some() { Some(pipe(false)?) } else { None },
-            stdout_file,
-            stderr_file,
-        })
+    fn open(plan: &Plan, pump: &PumpHandle) -> io::Result<Ends> {
+        let stdout = Output::open(&plan.stdout, pump)?;
+        let stderr = plan.stderr.as_ref().map(|stream| Output::open(stream, pump)).transpose()?;
+        Ok(Ends { stdin: pipe(true)?, stdout, stderr })
     }
 
     /// Closes the child's ends and keeps ours.
     fn into_pipes(self, plan: &Plan) -> Pipes {
-        let stream = |fd, plan: &Arc<StreamPlan>, file| Stream { fd, plan: plan.clone(), file };
         Pipes {
             // A FastCGI process has the socket there: writing to its stdin ends in EPIPE.
             stdin: plan.socket.is_none().then_some(self.stdin.ours),
-            stdout: Some(stream(self.stdout.ours, &plan.stdout, self.stdout_file)),
+            stdout: self.stdout.into_stream(&plan.stdout),
             stderr: match (self.stderr, &plan.stderr) {
-                (Some(pipe), Some(p)) => Some(stream(pipe.ours, p, self.stderr_file)),
+                (Some(output), Some(stream)) => output.into_stream(stream),
                 _ => None,
             },
         }
