@@ -17,6 +17,7 @@ use crate::compare;
 use crate::config::model::{Address, Config, Group, GroupKind, Level, Note, Overrides, Server};
 use crate::config::{load, notes};
 use crate::coordinator::inbox::Msg;
+use crate::coordinator::outside::System;
 use crate::coordinator::published::{AutoLogs, Published};
 use crate::coordinator::{Coordinator, Ending, Loader, Parts};
 use crate::http::{self, Limits};
@@ -347,12 +348,14 @@ impl Process {
             activity: activity.clone(),
             pump: handle.clone(),
             credits: handle.credits(),
-            links: Links {
-                inbox: self.inbox.0.clone(),
-                pump: handle.clone(),
-                family,
-                places: self.places.clone(),
-            },
+            outside: Box::new(System {
+                links: Links {
+                    inbox: self.inbox.0.clone(),
+                    pump: handle.clone(),
+                    family,
+                    places: self.places.clone(),
+                },
+            }),
             surroundings: Arc::new(Surroundings::new(server_url(&config.servers), d.strip_ansi)),
             loader: self.rehearsed(config.clone()),
             manager: self.manager.clone(),

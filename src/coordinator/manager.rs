@@ -7,7 +7,6 @@ use std::time::Duration;
 use super::Coordinator;
 use super::shutdown::Phase;
 use super::timers::Timer;
-use crate::sys::clock::Mono;
 use crate::sys::notify::{Manager, Told};
 
 /// Pause before a message that found no room is tried again.
@@ -48,7 +47,7 @@ impl Coordinator {
     pub(super) fn tell_untold(&mut self) {
         while let Some(text) = self.reports.untold.front() {
             if self.reports.manager.tell(text) == Told::Later {
-                return self.timers.set(Mono::now().after(AGAIN), Timer::Notify);
+                return self.timers.set(self.mono().after(AGAIN), Timer::Notify);
             }
             self.reports.untold.pop_front();
         }
@@ -78,7 +77,7 @@ impl Coordinator {
 
     /// A restart was asked for, and the file is being read.
     pub(super) fn report_reload(&mut self) {
-        let micros = Mono::now().0 / 1000;
+        let micros = self.mono().0 / 1000;
         self.tell(format!(
             "RELOADING=1\nMONOTONIC_USEC={micros}\nSTATUS=Reading the configuration"
         ));
@@ -109,7 +108,7 @@ impl Coordinator {
     pub(super) fn feed_watchdog(&mut self) {
         if let Some(period) = self.reports.manager.watchdog() {
             self.reports.manager.tell("WATCHDOG=1");
-            self.timers.set(Mono::now().after(period / 2), Timer::Watchdog);
+            self.timers.set(self.mono().after(period / 2), Timer::Watchdog);
         }
     }
 }

@@ -1,23 +1,17 @@
 //! What clients ask for, carried out.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::calls::{Answer, CallId, Waiter, Wish};
 use super::inbox::{Op, ProcId, Reply, Shape, Target};
-use super::published::{AutoLogs, Mood};
 use super::shutdown::Phase;
 use super::timers::Timer;
 use super::{Coordinator, Ending};
-use crate::config::diff;
-use crate::config::model::{Config, Group, GroupKind};
-use crate::events::{Event, EventType, PoolSpec};
+use crate::events::{Event, EventType};
 use crate::machine::{Input, State};
 use crate::pump::PumpMsg;
 use crate::rpc::faults::{self, fault};
 use crate::rpc::value::{Fault, Value};
-use crate::runner::Command;
-use crate::sys::clock::Mono;
 
 /// How long a stop call waits before the log says that it waits.
 const STOP_REPORT: Duration = Duration::from_millis(200);
@@ -240,7 +234,7 @@ impl Coordinator {
         if !p.reporting {
             p.reporting = true;
             let timer = Timer::StopReport(id, p.generation);
-            self.timers.set(Mono::now().after(STOP_REPORT), timer);
+            self.timers.set(self.mono().after(STOP_REPORT), timer);
         }
     }
 
@@ -322,83 +316,5 @@ impl Coordinator {
             if cleared { Ok(Value::Bool(true)) } else { Err(fault(faults::FAILED, Some(name))) };
         self.give(call, id, result);
         self.finish(call);
-    }
-
-    // ------------------------------------------------------------------ groups
-
-    fn adopt(&mut self, config: Arc<Config>) -> Value {
-        let active: Vec<Arc<Group>> = self.table.groups.iter().map(|g| g.config.clone()).collect();
-        let (added, changed, removed) = diff::diff(&active, &config.groups);
-        self.published.set_config(config);
-        let list = |names: Vec<String>| {
-            Value::Array(names.into_iter().map(Value::Str).collect::<Vec<_>>())
-        };
-        Value::Array(vec![Value::Array(vec![list(added), list(changed), list(removed)])])
-    }
-
-    fn add_group_by_call(
-        &mut self,
-        group: Arc<Group>,
-        logs: Vec<AutoLogs>,
-    ) -> Result<Value, Fault> {
-        let name = group.name.clone();
-        if self.table.group(&name).is_some() {
-            return Err(fault(faults::ALREADY_ADDED, Some(&name)));
-        }
-        self.insert_group(group, logs);
-        // Before anyone is told, so that a listener that asks finds the group.
-        self.publish_structure();
-        self.announce_group(&name);
-        self.autostart_group(&name);
-        Ok(Value::Bool(true))
-    }
-
-    /// Adds a group before [`Coordinator::run`], which then shows them all to readers at once: with
-    /// a publication for each the start with thousands would take time by their square.
-    pub fn add_group(&mut self, group: Arc<Group>, logs: Vec<AutoLogs>) {
-        let name = group.name.clone();
-        self.insert_group(group, logs);
-        self.announce_group(&name);
-    }
-
-    fn announce_group(&mut self, name: &str) {
-        self.notify(EventType::ProcessGroupAdded, || Event::group_added(name));
-    }
-
-    fn insert_group(&mut self, group: Arc<Group>, logs: Vec<AutoLogs>) {
-        let name = group.name.clone();
-        let members = self.table.add(group.clone(), logs, &self.surroundings, &self.activity);
-        if let GroupKind::Listeners(pool) = &group.kind {
-            let named: Vec<(ProcId, String)> = members
-                .iter()
-                .filter_map(|id| self.table.get(*id))
-                .map(|p| (p.slot.id, p.slot.config.name.clone()))
-                .collect();
-            self.bus.add_pool(&name, PoolSpec::from(pool), named);
-            self.tick();
-        }
-    }
-
-    fn remove_group(&mut self, name: &str) -> Result<Value, Fault> {
-        let Some(group) = self.table.group(name) else {
-            return Err(fault(faults::BAD_NAME, Some(name)));
-        };
-        if self.table.unstopped(group).next().is_some() {
-            return Err(fault(faults::STILL_RUNNING, Some(name)));
-        }
-        self.bus.remove_pool(name);
-        for p in self.table.remove(name) {
-            if let Some(runner) = p.runner {
-                runner.order(Command::Quit);
-            }
-        }
-        self.publish_structure();
-        self.notify(EventType::ProcessGroupRemoved, || Event::group_removed(name));
-        Ok(Value::Bool(true))
-    }
-
-    /// Whether the daemon still takes calls that change something.
-    pub fn is_running(&self) -> bool {
-        self.published.mood() == Mood::Running
     }
 }

@@ -14,7 +14,6 @@ use crate::machine::{Input, State};
 use crate::pump::PumpMsg;
 use crate::rpc::faults::{self, fault};
 use crate::rpc::value::Value;
-use crate::sys::clock::Mono;
 use crate::sys::signals;
 
 /// How far the daemon's life has come.
@@ -87,7 +86,7 @@ impl Coordinator {
             let config = loader().map(Arc::new);
             let _ = sender.send(Msg::RestartConfig { config, reply });
         };
-        if let Err(e) = std::thread::Builder::new().name("reload".into()).spawn(read) {
+        if let Err(e) = self.outside.apart("reload", Box::new(read)) {
             self.activity.log(Level::Error, &format!("cannot restart: no thread: {e}"));
         }
     }
@@ -127,7 +126,7 @@ impl Coordinator {
     fn leave(&mut self, then: Ending) {
         self.set_mood(Mood::Restarting);
         self.phase = Phase::Leaving { then };
-        self.timers.set(Mono::now().after(LEAVING), Timer::Leave);
+        self.timers.set(self.mono().after(LEAVING), Timer::Leave);
     }
 
     /// The time to be seen is over.
@@ -228,6 +227,6 @@ impl Coordinator {
         for line in states {
             self.activity.log(Level::Blather, &line);
         }
-        self.timers.set(Mono::now().after(REPORT), Timer::ShutdownReport);
+        self.timers.set(self.mono().after(REPORT), Timer::ShutdownReport);
     }
 }

@@ -10,9 +10,8 @@ use std::time::Duration;
 use super::Coordinator;
 use super::inbox::{Gen, Msg, ProcId};
 use super::timers::Timer;
+use crate::runner::Command;
 use crate::runner::turn::{Gate, Turn};
-use crate::runner::{Command, Runner};
-use crate::sys::clock::Mono;
 
 /// How long one child may hold up the others. An exec that hangs on a dead file server must not
 /// keep every other program down.
@@ -100,7 +99,7 @@ impl Coordinator {
     /// Somebody waits for the child whose turn it is: from now on it may be too slow.
     pub(super) fn hurry(&mut self) {
         let timer = Timer::SpawnOverdue(self.spawning.number);
-        self.timers.set(Mono::now().after(PATIENCE), timer);
+        self.timers.set(self.mono().after(PATIENCE), timer);
     }
 
     fn spawn_next(&mut self) {
@@ -124,7 +123,7 @@ impl Coordinator {
     fn order_spawn(&mut self, id: ProcId, generation: Gen) {
         let Some(p) = self.table.get_mut(id) else { return };
         if p.runner.is_none() {
-            match Runner::start(p.plan.clone(), self.links.clone()) {
+            match self.outside.runner(&p.plan) {
                 Ok(runner) => p.runner = Some(runner),
                 Err(_) => {
                     // No thread to be had: the same limit that fork would meet.

@@ -1,0 +1,176 @@
+//! The turns of the coordinator: it waits for a message or a deadline, and hands out what comes.
+
+use super::inbox::{Gen, Msg, ProcId};
+use super::timers::Timer;
+use super::{Coordinator, Ending, SETTLED};
+use crate::config::model::Level;
+use crate::events::listener::ListenerState;
+use crate::events::{Event, EventType};
+use crate::machine::Input;
+use crate::machine::transition::describe;
+use crate::pump::PumpMsg;
+use crate::sys::memory;
+
+impl Coordinator {
+    /// Runs until the daemon is to end or to start over. Gives the next free process id too.
+    pub fn run(mut self) -> (Ending, u64) {
+        self.begin();
+        let ending = loop {
+            let first = self.wait();
+            if let Some(ending) = self.turn(first) {
+                break ending;
+            }
+        };
+        (ending, self.end())
+    }
+
+    /// What comes before the first turn.
+    pub(super) fn begin(&mut self) {
+        self.publish_structure();
+        self.notify(EventType::SupervisorStateChangeRunning, Event::supervisor_running);
+        self.autostart();
+        self.report_ready();
+        self.tick();
+        self.open_if_idle();
+        self.timers.set(self.mono().after(SETTLED), Timer::Settled);
+    }
+
+    /// Blocks until there is a message or the earliest deadline has come.
+    fn wait(&self) -> Option<Msg> {
+        match self.timers.next() {
+            None => self.inbox.recv().ok(),
+            Some(at) => self.inbox.recv_timeout(at.since(self.mono())).ok(),
+        }
+    }
+
+    /// Deals with all that is there: the message that was waited for, others, deadlines. Gives what
+    /// follows when the shutdown is over.
+    pub(super) fn turn(&mut self, first: Option<Msg>) -> Option<Ending> {
+        if let Some(msg) = first {
+            self.handle(msg);
+        }
+        // A bounded share of what else is there, so that deadlines are not starved.
+        for _ in 0..256 {
+            match self.inbox.try_recv() {
+                Ok(msg) => self.handle(msg),
+                Err(_) => break,
+            }
+        }
+        let now = self.mono();
+        while let Some(timer) = self.timers.due(now) {
+            self.due(timer);
+        }
+        self.open_if_idle();
+        self.shutdown_progress()
+    }
+
+    /// What comes after the last turn. Gives the next free process id.
+    pub(super) fn end(&mut self) -> u64 {
+        self.dismiss_runners();
+        self.table.next_id()
+    }
+
+    fn open_if_idle(&mut self) {
+        if self.spawning.is_idle() {
+            self.opening = None;
+        }
+    }
+
+    fn handle(&mut self, msg: Msg) {
+        match msg {
+            Msg::Signal(signal) => self.signal(signal),
+            Msg::Call { op, reply } => self.call(op, reply),
+            Msg::Spawned { id, generation, pid, pidfd, socket } => {
+                self.spawn_next_after(id, generation);
+                if !self.current(id, generation) {
+                    // A start that nobody wants any more: its runner reaps it.
+                    let _ = self.outside.signal(&pidfd, libc::SIGKILL);
+                    return;
+                }
+                if let Some(p) = self.table.get_mut(id) {
+                    p.pidfd = Some(pidfd);
+                    p.socket = socket;
+                }
+                self.step(id, Input::Spawned(pid));
+                self.send_held_signals(id);
+                self.resolve_spawned(id);
+            }
+            Msg::SpawnFailed { id, generation, error } => {
+                self.spawn_next_after(id, generation);
+                if self.current(id, generation) {
+                    if let Some(p) = self.table.get_mut(id) {
+                        p.signals.clear();
+                    }
+                    self.step(id, Input::SpawnFailed(&error));
+                }
+            }
+            Msg::Exited { id, generation, status } => {
+                if self.current(id, generation) {
+                    self.activity.log(Level::Debug, "received SIGCHLD indicating a child quit");
+                    self.step(id, Input::Exited(status));
+                }
+            }
+            Msg::ListenerOutput { id, generation, data } => {
+                self.credits.give_back(data.len());
+                if self.current(id, generation) {
+                    self.bus.output(id, &data, &mut self.wishes);
+                    self.grant();
+                    if self.bus.listener_state(id) == Some(ListenerState::Unknown) {
+                        self.pump.send(PumpMsg::Mute { id, generation });
+                    }
+                }
+            }
+            Msg::LogOutput { id, generation, channel, data } => {
+                self.credits.give_back(data.len());
+                self.output_event(id, generation, channel, data, false);
+            }
+            Msg::CommOutput { id, generation, channel, data } => {
+                self.credits.give_back(data.len());
+                self.output_event(id, generation, channel, data, true);
+            }
+            Msg::StdinClosed { id, generation } => {
+                if self.current(id, generation) {
+                    self.bus.stdin_closed(id);
+                }
+            }
+            Msg::EventNotTaken { id, generation, serial } => {
+                if self.current(id, generation) {
+                    self.bus.write_failed(id, serial, &mut self.wishes);
+                    self.grant();
+                }
+            }
+            Msg::Cleared { id, call, name, cleared } => self.cleared(id, call, &name, cleared),
+            Msg::RestartConfig { config, reply } => self.restart_config(config, reply),
+            Msg::Unsubscribed => {
+                self.bus.drop_gone_taps();
+                self.tick();
+            }
+            Msg::Stranger { pid, status } => {
+                self.activity.info(&format!("reaped unknown pid {pid} ({})", describe(status)));
+            }
+        }
+    }
+
+    pub(super) fn current(&self, id: ProcId, generation: Gen) -> bool {
+        self.table.get(id).is_some_and(|p| p.generation == generation)
+    }
+
+    fn due(&mut self, timer: Timer) {
+        match timer {
+            Timer::Process(id, stamp) => self.process_due(id, stamp),
+            Timer::SpawnOverdue(n) => self.spawn_overdue(n),
+            Timer::StopReport(id, generation) => self.stop_report(id, generation),
+            Timer::ShutdownReport => self.shutdown_report(),
+            Timer::Leave => self.left(),
+            Timer::Settled => {
+                self.opening = None;
+                // What reading the configuration and a thousand orders needed, or an earlier life.
+                memory::trim_heap();
+            }
+            Timer::Tick(n) if n == self.ticks => self.tick(),
+            Timer::Tick(_) => {}
+            Timer::Watchdog => self.feed_watchdog(),
+            Timer::Notify => self.tell_untold(),
+        }
+    }
+}
