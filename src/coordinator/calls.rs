@@ -7,7 +7,7 @@ use crate::machine::State;
 use crate::rpc::faults::{self, fault};
 use crate::rpc::value::{Fault, Value};
 
-/// Names an open call.
+/// Names an open call. Never used twice in the life of the process.
 pub type CallId = u64;
 
 /// What a call waits for at one process.
@@ -59,7 +59,6 @@ struct Open {
 }
 
 /// All open calls.
-#[derive(Default)]
 pub struct Calls {
     open: HashMap<CallId, Open>,
     next: CallId,
@@ -74,12 +73,34 @@ pub struct Answer {
 }
 
 impl Calls {
+    /// None. Ids begin above `first`, so that what comes late for a call of an earlier life of the
+    /// daemon (before a restart) is not taken for another's.
+    pub fn new(first: CallId) -> Calls {
+        Calls { open: HashMap::new(), next: first }
+    }
+
+    /// The id that will be given next.
+    pub fn next_id(&self) -> CallId {
+        self.next
+    }
+
     /// Opens a call that expects `missing` results.
     pub fn open(&mut self, reply: Reply, shape: Shape, missing: usize) -> CallId {
         let id = self.next;
         self.next += 1;
         self.open.insert(id, Open { reply, shape, missing, results: Vec::new(), single: None });
         id
+    }
+
+    /// How many are open.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Whether a call still waits for results.
+    pub fn is_open(&self, id: CallId) -> bool {
+        self.open.contains_key(&id)
     }
 
     /// Records a result for `(group, process)`.
@@ -110,6 +131,11 @@ impl Calls {
             Shape::Single => call.single.unwrap_or(Ok(Value::Bool(true))),
         };
         Some(Answer { reply: call.reply, result })
+    }
+
+    /// Closes all calls, whatever they still wait for.
+    pub fn close_all(&mut self) -> Vec<Reply> {
+        self.open.drain().map(|(_, call)| call.reply).collect()
     }
 }
 

@@ -146,8 +146,8 @@ pub enum Msg {
     RestartConfig {
         /// The file's contents, or what is wrong with it.
         config: Result<Arc<Config>, String>,
-        /// Where the answer to the call goes; none for a SIGHUP.
-        reply: Option<Reply>,
+        /// The call that asked; none for a SIGHUP.
+        call: Option<super::calls::CallId>,
     },
     /// A child that nobody knows has been reaped (PID 1, subreaper).
     Stranger {

@@ -77,7 +77,7 @@ pub struct Parts {
     pub loader: Loader,
     /// The way to the service manager.
     pub manager: Manager,
-    /// First process id to give.
+    /// First id to give to processes and calls.
     pub first_id: u64,
     /// Dropped when clients may be let in.
     pub opening: Sender<Infallible>,
@@ -132,7 +132,7 @@ impl Coordinator {
             loader: parts.loader,
             table: Table::new(parts.first_id),
             timers: Timers::default(),
-            calls: Calls::default(),
+            calls: Calls::new(parts.first_id),
             bus: Bus::new(&daemon.identifier),
             wishes,
             ticker: Ticker::new(),

@@ -88,7 +88,7 @@ impl Coordinator {
         })));
     }
 
-    fn finish(&mut self, call: CallId) {
+    pub(super) fn finish(&mut self, call: CallId) {
         if let Some(Answer { reply, result }) = self.calls.finished(call) {
             self.answer(reply, result);
         }

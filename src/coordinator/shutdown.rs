@@ -4,7 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::inbox::{Msg, ProcId, Reply};
+use super::calls::CallId;
+use super::inbox::{Msg, ProcId, Reply, Shape};
 use super::published::Mood;
 use super::timers::Timer;
 use super::{Coordinator, Ending};
@@ -13,7 +14,7 @@ use crate::events::{Event, EventType};
 use crate::machine::{Input, State};
 use crate::pump::PumpMsg;
 use crate::rpc::faults::{self, fault};
-use crate::rpc::value::Value;
+use crate::rpc::value::{Fault, Value};
 use crate::sys::signals;
 
 /// How far the daemon's life has come.
@@ -32,6 +33,8 @@ pub enum Phase {
         /// What follows.
         then: Ending,
     },
+    /// All has stopped.
+    Over,
 }
 
 /// How long a restart that a client asked for is to be seen before anything stops.
@@ -81,45 +84,56 @@ impl Coordinator {
     /// that is about to end.
     pub(super) fn request_restart(&mut self, reply: Option<Reply>) {
         self.report_reload();
+        let call = reply.map(|reply| self.calls.open(reply, Shape::Single, 1));
         let (loader, sender) = (self.loader.clone(), self.sender.clone());
         let read = move || {
             let config = loader().map(Arc::new);
-            let _ = sender.send(Msg::RestartConfig { config, reply });
+            let _ = sender.send(Msg::RestartConfig { config, call });
         };
         if let Err(e) = self.outside.apart("reload", Box::new(read)) {
-            self.activity.log(Level::Error, &format!("cannot restart: no thread: {e}"));
+            self.refuse_restart(call, &format!("no thread: {e}"));
         }
     }
 
     pub(super) fn restart_config(
         &mut self,
         config: Result<Arc<Config>, String>,
-        reply: Option<Reply>,
+        call: Option<CallId>,
     ) {
-        let result = match config {
-            Ok(config) => {
-                match (&self.phase, &reply) {
-                    (Phase::Running, Some(_)) => self.leave(Ending::Restart(config)),
-                    (Phase::Running, None) | (Phase::Leaving { .. }, _) => {
-                        self.shut_down(Ending::Restart(config));
-                    }
-                    // The file was read for a restart that is under way already.
-                    (Phase::Stopping { .. }, _) => {}
-                }
-                Ok(Value::Bool(true))
-            }
-            Err(text) => {
-                self.report_refusal(&text);
-                self.activity.log(
-                    Level::Error,
-                    &format!("restart refused, everything goes on as it is: {text}"),
-                );
-                Err(fault(faults::CANT_REREAD, Some(&text)))
-            }
-        };
-        if let Some(reply) = reply {
-            self.answer(reply, result);
+        if call.is_some_and(|call| !self.calls.is_open(call)) {
+            // Asked before a restart that was quicker; the client has been told.
+            return;
         }
+        let config = match config {
+            Ok(config) => config,
+            Err(text) => return self.refuse_restart(call, &text),
+        };
+        match (&self.phase, call) {
+            (Phase::Running, Some(_)) => self.leave(Ending::Restart(config)),
+            // It is shown already; what was read last counts.
+            (Phase::Leaving { .. }, Some(_)) => {
+                self.phase = Phase::Leaving { then: Ending::Restart(config) };
+            }
+            (Phase::Running | Phase::Leaving { .. }, None) => {
+                self.shut_down(Ending::Restart(config));
+            }
+            // The file was read for a restart that is under way already.
+            (Phase::Stopping { .. } | Phase::Over, _) => {}
+        }
+        self.answer_restart(call, Ok(Value::Bool(true)));
+    }
+
+    fn refuse_restart(&mut self, call: Option<CallId>, why: &str) {
+        self.report_refusal(why);
+        self.activity
+            .log(Level::Error, &format!("restart refused, everything goes on as it is: {why}"));
+        self.answer_restart(call, Err(fault(faults::CANT_REREAD, Some(why))));
+    }
+
+    fn answer_restart(&mut self, call: Option<CallId>, result: Result<Value, Fault>) {
+        let Some(call) = call else { return };
+        self.calls.result(call, ("", ""), result);
+        self.finish(call);
     }
 
     /// Makes the restart known and begins it a little later.
@@ -200,9 +214,9 @@ impl Coordinator {
                 self.stop_group(&next);
             }
         }
-        match std::mem::replace(&mut self.phase, Phase::Running) {
+        match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Stopping { then, .. } => Some(then),
-            Phase::Running | Phase::Leaving { .. } => None,
+            Phase::Running | Phase::Leaving { .. } | Phase::Over => None,
         }
     }
 

@@ -40,6 +40,11 @@ impl Timers {
     pub fn set(&mut self, at: Mono, timer: Timer) {
         self.heap.push(Reverse((at, timer)));
     }
+    /// How many there are.
+    #[cfg(test)]
+    pub fn count(&self) -> usize {
+        self.heap.len()
+    }
     /// The earliest deadline.
     pub fn next(&self) -> Option<Mono> {
         self.heap.peek().map(|Reverse((at, _))| *at)

@@ -9,10 +9,11 @@ use crate::events::{Event, EventType};
 use crate::machine::Input;
 use crate::machine::transition::describe;
 use crate::pump::PumpMsg;
+use crate::rpc::faults::{self, fault};
 use crate::sys::memory;
 
 impl Coordinator {
-    /// Runs until the daemon is to end or to start over. Gives the next free process id too.
+    /// Runs until the daemon is to end or to start over. Gives the next free id too.
     pub fn run(mut self) -> (Ending, u64) {
         self.begin();
         let ending = loop {
@@ -64,10 +65,24 @@ impl Coordinator {
         self.shutdown_progress()
     }
 
-    /// What comes after the last turn. Gives the next free process id.
+    /// What comes after the last turn: nobody is left without an answer. Gives the next free id.
     pub(super) fn end(&mut self) -> u64 {
+        for _ in 0..self.inbox.len() {
+            match self.inbox.try_recv() {
+                Ok(Msg::Call { op, reply }) => self.call(op, reply),
+                Ok(Msg::Cleared { id, call, name, cleared }) => {
+                    self.cleared(id, call, &name, cleared);
+                }
+                // A signal is the next life's; what is about processes of this one falls flat there.
+                Ok(other) => drop(self.sender.send(other)),
+                Err(_) => break,
+            }
+        }
+        for reply in self.calls.close_all() {
+            self.answer(reply, Err(fault(faults::SHUTDOWN_STATE, None)));
+        }
         self.dismiss_runners();
-        self.table.next_id()
+        self.table.next_id().max(self.calls.next_id())
     }
 
     fn open_if_idle(&mut self) {
@@ -140,7 +155,7 @@ impl Coordinator {
                 }
             }
             Msg::Cleared { id, call, name, cleared } => self.cleared(id, call, &name, cleared),
-            Msg::RestartConfig { config, reply } => self.restart_config(config, reply),
+            Msg::RestartConfig { config, call } => self.restart_config(config, call),
             Msg::Unsubscribed => {
                 self.bus.drop_gone_taps();
                 self.tick();
