@@ -11,6 +11,8 @@ pub mod history;
 pub mod inbox;
 mod manager;
 mod members;
+#[cfg(test)]
+mod model;
 mod notices;
 pub mod ops;
 pub mod outside;

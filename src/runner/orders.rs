@@ -22,6 +22,12 @@ impl Orders {
         self.0.1.notify_one();
     }
 
+    /// Takes the oldest if there is one.
+    #[cfg(test)]
+    pub fn try_take(&self) -> Option<Command> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
     /// Takes the oldest; blocks until there is one.
     pub fn take(&self) -> Command {
         let mut queue = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);

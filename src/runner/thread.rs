@@ -71,6 +71,15 @@ impl Runner {
         Ok(Runner { orders })
     }
 
+    /// A runner without a thread, and the way to take its orders: for tests that are the runner
+    /// themselves.
+    #[cfg(test)]
+    pub(crate) fn without_thread() -> (Runner, Box<dyn Fn() -> Option<Command>>) {
+        let orders = Orders::default();
+        let queue = orders.clone();
+        (Runner { orders }, Box::new(move || queue.try_take()))
+    }
+
     /// Queues an order. A runner ends only after [`Command::Quit`], so none is lost.
     pub fn order(&self, command: Command) {
         self.orders.give(command);

@@ -44,7 +44,7 @@ pub fn after_turn(life: &mut Life, world: &World, inbox_is_empty: bool) -> Verdi
     // What the shutdown has begun last is the next turn's.
     let over = c.timers.next().is_some_and(|at| at.0 <= now);
     hold!(!over || !matches!(c.phase, Phase::Running), "a deadline is over and was left");
-    hold!(c.timers.len() <= 2 * count + 6, "{} deadlines, {count} processes", c.timers.len());
+    hold!(c.timers.count() <= 2 * count + 6, "{} deadlines, {count} processes", c.timers.count());
     structure(life)?;
     let mood = life.published.mood();
     let fits = match &c.phase {
@@ -208,7 +208,7 @@ pub fn at_rest(episode: &Episode) -> Verdict {
         hold!(!p.machine.is_spawning() || hung(p.slot.id), "{name} is never made");
         waiting.extend(p.waiters.iter().map(|w| w.call));
     }
-    hold!(waiting.len() == c.calls.len(), "a call is open and nothing answers it");
+    hold!(waiting.len() == c.calls.count(), "a call is open and nothing answers it");
     hold!(life.opened.try_recv() == Err(crossbeam_channel::TryRecvError::Disconnected), "closed");
     for client in &episode.clients.open {
         let starting = |id| c.table.get(id).is_some_and(|p| p.machine.state == State::Starting);
@@ -226,6 +226,6 @@ pub fn at_rest(episode: &Episode) -> Verdict {
         due += usize::from(p.waiters.iter().any(|w| w.wish == Wish::Stopped));
     }
     due += usize::from(c.bus.wanted().contains(EventType::Tick5));
-    hold!(c.timers.len() <= due, "{} deadlines at rest in place of {due}", c.timers.len());
+    hold!(c.timers.count() <= due, "{} deadlines at rest in place of {due}", c.timers.count());
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::deed::{Ask, Deed, Pick};
 use super::life::{Life, NextRead, Site};
 use super::settings;
 use super::world::{Talk, World};
-use crate::config::model::Level;
+use crate::config::model::{Config, Level};
 use crate::coordinator::Ending;
 use crate::coordinator::inbox::{Channel, Gen, Msg, Op, ProcId, Shape, Target};
 use crate::coordinator::published::{AutoLogs, ProcSlot, Structure};
@@ -59,7 +59,14 @@ type Verdict = Result<(), String>;
 impl Episode {
     /// Carries the deeds out, then ends the daemon.
     pub fn run(seed: u64, deeds: &[Deed]) -> Result<Tally, String> {
-        let mut episode = Episode::new(seed);
+        let mut chance = Chance::new(seed);
+        let first = settings::config(&mut chance);
+        Episode::run_with(first, chance, deeds)
+    }
+
+    /// The same with a given configuration.
+    pub fn run_with(first: Config, chance: Chance, deeds: &[Deed]) -> Result<Tally, String> {
+        let mut episode = Episode::new(first, chance);
         for (at, deed) in deeds.iter().enumerate() {
             episode.tally.deeds += 1;
             episode.carry_out(*deed).map_err(|text| format!("deed {at}, {deed:?}: {text}"))?;
@@ -73,10 +80,8 @@ impl Episode {
         Ok(episode.tally)
     }
 
-    fn new(seed: u64) -> Episode {
-        let mut chance = Chance::new(seed);
+    fn new(first: Config, mut chance: Chance) -> Episode {
         let level = chance.of(&[Level::Warn, Level::Warn, Level::Warn, Level::Debug]);
-        let first = settings::config(&mut chance);
         let mut episode = Episode {
             world: Rc::new(RefCell::new(World::new())),
             life: None,
@@ -103,7 +108,7 @@ impl Episode {
         }
     }
 
-    fn begin_life(&mut self, config: Arc<crate::config::model::Config>, first_id: u64) {
+    fn begin_life(&mut self, config: Arc<Config>, first_id: u64) {
         let life = Life::begin(&self.site(), config, first_id);
         self.seen = life.published.structure();
         self.life = Some(life);
@@ -285,13 +290,13 @@ impl Episode {
                     world.pass(wait);
                 }
             }
-            _ => self.to_the_world(deed),
+            _ => self.outside(deed),
         }
         self.look()
     }
 
     /// What happens to processes, runners and clocks.
-    fn to_the_world(&mut self, deed: Deed) {
+    fn outside(&mut self, deed: Deed) {
         let mut world = self.world.borrow_mut();
         match deed {
             Deed::Runner(pick) => {
@@ -380,7 +385,7 @@ impl Episode {
         let Some(life) = &mut self.life else { return };
         let data = vec![b'x'; usize::from(byte)];
         life.lend(data.len());
-        let channel = if byte % 2 == 0 { Channel::Stdout } else { Channel::Stderr };
+        let channel = if byte.is_multiple_of(2) { Channel::Stdout } else { Channel::Stderr };
         let _ = self.inbox.0.send(match byte % 3 {
             0 => Msg::CommOutput { id, generation, channel, data },
             _ => Msg::LogOutput { id, generation, channel, data },
@@ -419,7 +424,7 @@ impl Episode {
         let group = group.map(|at| self.seen.groups[at].clone());
         let many = matches!(ask, Ask::StartAll | Ask::StopAll | Ask::SignalAll | Ask::ClearAllLogs);
         let slots: Vec<Arc<ProcSlot>> = match (&group, many) {
-            (Some(group), true) if pick % 2 == 0 => group.processes.clone(),
+            (Some(group), true) if pick.is_multiple_of(2) => group.processes.clone(),
             (_, true) => self.seen.groups.iter().flat_map(|g| g.processes.clone()).collect(),
             (_, false) => pick_slot(&self.seen, pick).into_iter().collect(),
         };
@@ -514,7 +519,7 @@ fn status(byte: u8) -> ExitStatus {
         0..160 => ExitStatus::Code([0, 0, 0, 1, 2, 127][usize::from(byte % 6)]),
         _ => ExitStatus::Signal {
             signal: [libc::SIGSEGV, libc::SIGKILL, libc::SIGTERM, 40][usize::from(byte % 4)],
-            core: byte % 8 == 0,
+            core: byte.is_multiple_of(8),
         },
     }
 }

@@ -15,6 +15,7 @@ mod clients;
 mod deed;
 mod episode;
 mod life;
+mod regressions;
 mod settings;
 mod world;
 

@@ -158,7 +158,7 @@ impl World {
     }
 
     pub fn child_mut(&mut self, id: ProcId, generation: Gen) -> Option<&mut Child> {
-        self.children.iter_mut().find(|c| c.id == id && c.generation == generation)
+        self.children.iter_mut().find(|c| c.id == id && c.generation == generation && !c.stray)
     }
 
     pub fn handle(&self, pid: i32) -> Option<&Arc<OwnedFd>> {
