@@ -6,6 +6,8 @@ use super::Coordinator;
 use super::inbox::ProcId;
 use super::published::{AutoLogs, Mood};
 use super::shutdown::Phase;
+use super::table::Proc;
+use super::timers::Timer;
 use crate::config::diff;
 use crate::config::model::{Config, Group, GroupKind};
 use crate::events::{Event, EventType, PoolSpec};
@@ -43,10 +45,17 @@ impl Coordinator {
     pub(super) fn dismiss_runners(&mut self) {
         for name in self.table.by_priority() {
             for p in self.table.remove(&name) {
-                if let Some(runner) = p.runner {
-                    runner.order(Command::Quit);
-                }
+                self.forget(p);
             }
+        }
+    }
+
+    /// A process that has left the table.
+    pub(super) fn forget(&mut self, p: Proc) {
+        self.timers.clear(Timer::Process(p.slot.id));
+        self.timers.clear(Timer::StopReport(p.slot.id));
+        if let Some(runner) = p.runner {
+            runner.order(Command::Quit);
         }
     }
 
@@ -111,10 +120,9 @@ impl Coordinator {
             return Err(fault(faults::STILL_RUNNING, Some(name)));
         }
         self.bus.remove_pool(name);
+        self.tick();
         for p in self.table.remove(name) {
-            if let Some(runner) = p.runner {
-                runner.order(Command::Quit);
-            }
+            self.forget(p);
         }
         self.publish_structure();
         self.notify(EventType::ProcessGroupRemoved, || Event::group_removed(name));

@@ -12,7 +12,6 @@ use crate::config::model::Program;
 use crate::machine::Input;
 use crate::rpc::faults::{self, fault};
 use crate::rpc::value::{Fault, Value};
-use crate::runner::Command;
 
 impl Coordinator {
     pub(super) fn add_programs(
@@ -49,8 +48,8 @@ impl Coordinator {
         }
         let id = p.slot.id;
         self.bus.remove_listener(id);
-        if let Some(runner) = self.table.remove_member(id).and_then(|p| p.runner) {
-            runner.order(Command::Quit);
+        if let Some(p) = self.table.remove_member(id) {
+            self.forget(p);
         }
         self.publish_structure();
         Ok(Value::Bool(true))

@@ -107,8 +107,6 @@ pub struct Coordinator {
     /// Collects what the bus wants done; empty between calls.
     wishes: Effects,
     ticker: Ticker,
-    /// Counts the arming of TICK deadlines; older ones fall flat.
-    ticks: u64,
     phase: Phase,
     spawning: Spawning,
     /// Dropped when all programs that start by themselves have been made: as in the reference, the
@@ -138,7 +136,6 @@ impl Coordinator {
             bus: Bus::new(&daemon.identifier),
             wishes,
             ticker: Ticker::new(),
-            ticks: 0,
             phase: Phase::Running,
             spawning: Spawning::default(),
             opening: Some(parts.opening),

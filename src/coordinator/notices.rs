@@ -63,9 +63,9 @@ impl Coordinator {
         for event in ticks.due {
             self.notify(event.kind(), || event);
         }
-        if let Some(wait) = ticks.wait {
-            self.ticks += 1;
-            self.timers.set(self.mono().after(wait), Timer::Tick(self.ticks));
+        match ticks.wait {
+            Some(wait) => self.timers.set(self.mono().after(wait), Timer::Tick),
+            None => self.timers.clear(Timer::Tick),
         }
     }
 }

@@ -231,10 +231,8 @@ impl Coordinator {
             return self.give(call, id, Ok(Value::Bool(true)));
         }
         p.waiters.push(Waiter { call, name: target.name, wish: Wish::Stopped });
-        if !p.reporting {
-            p.reporting = true;
-            let timer = Timer::StopReport(id, p.generation);
-            self.timers.set(self.mono().after(STOP_REPORT), timer);
+        if self.timers.at(Timer::StopReport(id)).is_none() {
+            self.timers.set(self.mono().after(STOP_REPORT), Timer::StopReport(id));
         }
     }
 

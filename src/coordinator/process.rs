@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::calls::Wish;
 use super::inbox::ProcId;
 use super::shutdown::Phase;
 use super::timers::Timer;
@@ -36,20 +37,19 @@ impl Coordinator {
         }
         // Answers last: whoever gets one finds the log lines written and the state published.
         for state in passed {
+            if state.is_stopped() {
+                self.timers.clear(Timer::StopReport(id));
+            }
             self.resolve(id, state);
         }
     }
 
-    /// Puts the deadline of a process into the heap when it has changed.
-    fn arm(&mut self, id: ProcId) {
-        let Some(p) = self.table.get_mut(id) else { return };
-        if p.machine.due == p.armed {
-            return;
-        }
-        p.stamp += 1;
-        p.armed = p.machine.due;
-        if let Some(at) = p.armed {
-            self.timers.set(at, Timer::Process(id, p.stamp));
+    /// Sets the deadline of a process as its machine has it.
+    pub(super) fn arm(&mut self, id: ProcId) {
+        let timer = Timer::Process(id);
+        match self.table.get(id).and_then(|p| p.machine.due) {
+            Some(at) => self.timers.set(at, timer),
+            None => self.timers.clear(timer),
         }
     }
 
@@ -105,12 +105,9 @@ impl Coordinator {
     }
 
     /// A process's deadline has come.
-    pub(super) fn process_due(&mut self, id: ProcId, stamp: u64) {
-        let Some(p) = self.table.get(id) else { return };
-        if p.stamp != stamp || p.armed.is_none() {
-            return;
-        }
-        if p.machine.state == State::Starting && self.spawning.hold(id, stamp) {
+    pub(super) fn process_due(&mut self, id: ProcId) {
+        let starting = self.table.get(id).is_some_and(|p| p.machine.state == State::Starting);
+        if starting && self.spawning.hold(id) {
             return self.hurry();
         }
         self.step(id, Input::Due);
@@ -182,16 +179,12 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn stop_report(&mut self, id: ProcId, generation: u64) {
-        let Some(p) = self.table.get_mut(id) else { return };
-        if p.generation != generation || p.machine.state != State::Stopping || p.waiters.is_empty()
-        {
-            p.reporting = false;
-            return;
+    pub(super) fn stop_report(&mut self, id: ProcId) {
+        let Some(p) = self.table.get(id) else { return };
+        if p.waiters.iter().any(|w| w.wish == Wish::Stopped) {
+            self.activity.info(&format!("waiting for {} to stop", p.slot.config.name));
+            self.timers.set(self.mono().after(Duration::from_secs(2)), Timer::StopReport(id));
         }
-        self.activity.info(&format!("waiting for {} to stop", p.slot.config.name));
-        self.timers
-            .set(self.mono().after(Duration::from_secs(2)), Timer::StopReport(id, generation));
     }
 }
 

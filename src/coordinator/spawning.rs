@@ -27,9 +27,7 @@ pub struct Spawning {
     queue: VecDeque<(ProcId, Gen)>,
     /// On order, the one whose turn it is first, each with the gate that it opens for the next.
     under_way: VecDeque<(ProcId, Gen, Gate)>,
-    /// Counts turns.
-    number: u64,
-    held: Vec<(ProcId, u64)>,
+    held: Vec<ProcId>,
 }
 
 impl Spawning {
@@ -39,11 +37,11 @@ impl Spawning {
     }
 
     /// Keeps a `startsecs` deadline back while children are still to be made; says whether it did.
-    pub fn hold(&mut self, id: ProcId, stamp: u64) -> bool {
+    pub fn hold(&mut self, id: ProcId) -> bool {
         if self.is_idle() {
             return false;
         }
-        self.held.push((id, stamp));
+        self.held.push(id);
         true
     }
 
@@ -77,10 +75,7 @@ impl Coordinator {
         self.spawn_next();
     }
 
-    pub(super) fn spawn_overdue(&mut self, number: u64) {
-        if self.spawning.number != number {
-            return;
-        }
+    pub(super) fn spawn_overdue(&mut self) {
         if let Some((_, _, gate)) = self.spawning.under_way.pop_front() {
             gate.open();
             self.next_turn();
@@ -89,7 +84,7 @@ impl Coordinator {
     }
 
     fn next_turn(&mut self) {
-        self.spawning.number += 1;
+        self.timers.clear(Timer::SpawnOverdue);
         // Nobody to hold up, no deadline: an idle daemon is not woken for nothing.
         if self.spawning.under_way.len() + self.spawning.queue.len() > 1 {
             self.hurry();
@@ -98,8 +93,9 @@ impl Coordinator {
 
     /// Somebody waits for the child whose turn it is: from now on it may be too slow.
     pub(super) fn hurry(&mut self) {
-        let timer = Timer::SpawnOverdue(self.spawning.number);
-        self.timers.set(self.mono().after(PATIENCE), timer);
+        if self.timers.at(Timer::SpawnOverdue).is_none() {
+            self.timers.set(self.mono().after(PATIENCE), Timer::SpawnOverdue);
+        }
     }
 
     fn spawn_next(&mut self) {
@@ -110,11 +106,9 @@ impl Coordinator {
             }
         }
         if self.spawning.is_idle() {
-            for (id, stamp) in std::mem::take(&mut self.spawning.held) {
+            for id in std::mem::take(&mut self.spawning.held) {
                 // With its own time, so that they come in the order in which they were due.
-                if let Some(at) = self.table.get(id).and_then(|p| p.armed) {
-                    self.timers.set(at, Timer::Process(id, stamp));
-                }
+                self.arm(id);
             }
         }
     }

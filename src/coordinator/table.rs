@@ -30,16 +30,10 @@ pub struct Proc {
     pub pidfd: Option<Arc<OwnedFd>>,
     /// The FastCGI socket that its child holds.
     pub socket: Option<Arc<OpenSocket>>,
-    /// Raised with each change of the deadline, so that old ones fall flat.
-    pub stamp: u64,
-    /// The deadline that is in the heap.
-    pub armed: Option<crate::sys::clock::Mono>,
     /// Signals asked for while its child is being made.
     pub signals: Vec<i32>,
     /// Calls that wait for it.
     pub waiters: Vec<Waiter>,
-    /// A stop call waits and tells so now and then.
-    pub reporting: bool,
 }
 
 /// One active group.
@@ -155,11 +149,8 @@ impl Table {
                 runner: None,
                 pidfd: None,
                 socket: None,
-                stamp: 0,
-                armed: None,
                 signals: Vec::new(),
                 waiters: Vec::new(),
-                reporting: false,
             },
         );
         id

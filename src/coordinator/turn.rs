@@ -172,9 +172,9 @@ impl Coordinator {
 
     fn due(&mut self, timer: Timer) {
         match timer {
-            Timer::Process(id, stamp) => self.process_due(id, stamp),
-            Timer::SpawnOverdue(n) => self.spawn_overdue(n),
-            Timer::StopReport(id, generation) => self.stop_report(id, generation),
+            Timer::Process(id) => self.process_due(id),
+            Timer::SpawnOverdue => self.spawn_overdue(),
+            Timer::StopReport(id) => self.stop_report(id),
             Timer::ShutdownReport => self.shutdown_report(),
             Timer::Leave => self.left(),
             Timer::Settled => {
@@ -182,8 +182,7 @@ impl Coordinator {
                 // What reading the configuration and a thousand orders needed, or an earlier life.
                 memory::trim_heap();
             }
-            Timer::Tick(n) if n == self.ticks => self.tick(),
-            Timer::Tick(_) => {}
+            Timer::Tick => self.tick(),
             Timer::Watchdog => self.feed_watchdog(),
             Timer::Notify => self.tell_untold(),
         }

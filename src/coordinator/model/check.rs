@@ -10,6 +10,7 @@ use crate::coordinator::calls::Wish;
 use crate::coordinator::published::Mood;
 use crate::coordinator::shutdown::Phase;
 use crate::coordinator::table::Proc;
+use crate::coordinator::timers::Timer;
 use crate::events::stream::Item;
 use crate::events::{EventType, event::Field};
 use crate::machine::State;
@@ -44,7 +45,7 @@ pub fn after_turn(life: &mut Life, world: &World, inbox_is_empty: bool) -> Verdi
     // What the shutdown has begun last is the next turn's.
     let over = c.timers.next().is_some_and(|at| at.0 <= now);
     hold!(!over || !matches!(c.phase, Phase::Running), "a deadline is over and was left");
-    hold!(c.timers.count() <= 2 * count + 6, "{} deadlines, {count} processes", c.timers.count());
+    hold!(c.timers.count() <= 2 * count + 5, "{} deadlines, {count} processes", c.timers.count());
     structure(life)?;
     let mood = life.published.mood();
     let fits = match &c.phase {
@@ -115,7 +116,13 @@ fn deadline(p: &Proc, life: &Life) -> Verdict {
     };
     hold!(m.due.is_some() || !needed, "no deadline");
     hold!(m.due.is_none() || allowed, "a deadline");
-    hold!(p.armed == m.due, "the deadline is not armed");
+    let armed = life.c.timers.at(Timer::Process(p.slot.id));
+    // While children are being made, deadlines of `startsecs` are held back.
+    let held = m.state == State::Starting && armed.is_none() && !life.c.spawning.is_idle();
+    hold!(held || armed == m.due, "its deadline is {armed:?} in place of {:?}", m.due);
+    let stops = p.waiters.iter().any(|w| w.wish == Wish::Stopped);
+    let reports = life.c.timers.at(Timer::StopReport(p.slot.id)).is_some();
+    hold!(stops == reports, "a stop is waited for: {stops}, and that is told: {reports}");
     if let (State::Stopping, Some(due)) = (m.state, m.due) {
         let most = p.slot.config.stopwaitsecs.max(1) as u64 * 1_000_000_000;
         hold!(due.0 <= life.now + most, "SIGKILL is too far away");
