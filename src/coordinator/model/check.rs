@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::deed::Ask;
-use super::episode::Episode;
+use super::episode::{Episode, Tally};
 use super::life::Life;
 use super::world::World;
 use crate::coordinator::calls::Wish;
@@ -27,8 +27,13 @@ macro_rules! hold {
 }
 
 /// After each turn.
-pub fn after_turn(life: &mut Life, world: &World, inbox_is_empty: bool) -> Verdict {
-    events(life)?;
+pub fn after_turn(
+    life: &mut Life,
+    world: &World,
+    inbox_is_empty: bool,
+    tally: &mut Tally,
+) -> Verdict {
+    events(life, tally)?;
     let Life { c, .. } = &*life;
     let mut count = 0;
     for group in &c.table.groups {
@@ -149,7 +154,7 @@ fn structure(life: &Life) -> Verdict {
 }
 
 /// Takes the events that came: serials rise, each process goes a legal way.
-fn events(life: &mut Life) -> Verdict {
+fn events(life: &mut Life, tally: &mut Tally) -> Verdict {
     while let Some(item) = life.tap.next() {
         let Item::Event(tapped) = item else { return Err("events are missing".to_owned()) };
         hold!(life.serial.is_none_or(|s| tapped.serial > s), "serial {} again", tapped.serial);
@@ -174,6 +179,7 @@ fn events(life: &mut Life) -> Verdict {
         let Some(to) = to else { return Err(format!("{} of a process", kind.name())) };
         let was = life.told.insert((group, process), to).unwrap_or(State::Stopped);
         hold!(from == was.name(), "{from} was {} before", was.name());
+        tally.changed(was, to);
         hold!(legal(was, to), "from {from} to {}", to.name());
     }
     let Life { c, told, .. } = life;

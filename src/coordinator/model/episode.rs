@@ -15,10 +15,11 @@ use super::settings;
 use super::world::{Talk, World};
 use crate::config::model::{Config, Level};
 use crate::coordinator::Ending;
+use crate::coordinator::history::STATES;
 use crate::coordinator::inbox::{Channel, Gen, Msg, Op, ProcId, Shape, Target};
 use crate::coordinator::published::{AutoLogs, ProcSlot, Structure};
 use crate::events::{Subscription, TypeSet, stream};
-use crate::machine::ExitStatus;
+use crate::machine::{ExitStatus, State};
 use crate::rpc::faults::{self, fault};
 
 /// What came of an episode.
@@ -28,14 +29,36 @@ pub struct Tally {
     pub lives: u64,
     pub answers: u64,
     pub births: u64,
+    /// Changes of state, by the numbers of the states in [`STATES`].
+    pub changes: [[u64; STATES.len()]; STATES.len()],
 }
 
 impl Tally {
+    /// One more change of state.
+    pub fn changed(&mut self, from: State, to: State) {
+        let number = |state| STATES.iter().position(|s| *s == state).unwrap_or_default();
+        self.changes[number(from)][number(to)] += 1;
+    }
+
+    /// Every kind of change that came up, with its count.
+    pub fn all_changes(&self) -> Vec<(State, State, u64)> {
+        let pairs = STATES
+            .iter()
+            .zip(&self.changes)
+            .flat_map(|(from, row)| STATES.iter().zip(row).map(|(to, n)| (*from, *to, *n)));
+        pairs.filter(|(_, _, n)| *n > 0).collect()
+    }
+
     pub fn add(&mut self, other: Tally) {
         self.deeds += other.deeds;
         self.lives += other.lives;
         self.answers += other.answers;
         self.births += other.births;
+        for (sums, row) in self.changes.iter_mut().zip(other.changes) {
+            for (sum, n) in sums.iter_mut().zip(row) {
+                *sum += n;
+            }
+        }
     }
 }
 
@@ -122,7 +145,10 @@ impl Episode {
         let ending = life.c.turn(None);
         life.now = self.world.borrow().mono;
         match ending {
-            None => check::after_turn(life, &self.world.borrow(), self.inbox.0.is_empty()),
+            None => {
+                let world = self.world.borrow();
+                check::after_turn(life, &world, self.inbox.0.is_empty(), &mut self.tally)
+            }
             Some(ending) => self.end_life(ending),
         }
     }

@@ -95,7 +95,19 @@ fn whatever_happens_the_coordinator_keeps_its_promises() {
         }
         seed = seed.wrapping_add(1);
     }
+    // All that are legal, or the events have become blind to something.
+    assert!(all.deeds < EVENTS || all.all_changes().len() == 14, "{:?}", all.all_changes());
     if long {
-        println!("{all:?}, seeds from {first}, {:.1} s", begun.elapsed().as_secs_f64());
+        println!(
+            "{} events, {} lives of the daemon, {} processes, {} answers, seeds from {first}, {:.1} s",
+            all.deeds,
+            all.lives,
+            all.births,
+            all.answers,
+            begun.elapsed().as_secs_f64()
+        );
+        for (from, to, count) in all.all_changes() {
+            println!("{} -> {}: {count}", from.name(), to.name());
+        }
     }
 }
