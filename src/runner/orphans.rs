@@ -6,7 +6,7 @@
 //! the birth of a child and its registration.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 
 use crate::machine::ExitStatus;
@@ -36,6 +36,8 @@ impl Family {
             self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(*pid);
         }
         drop(open);
+        // See `reap_strangers`.
+        fence(Ordering::SeqCst);
         if self.look_wanted.load(Ordering::SeqCst) {
             self.reap_strangers(stranger);
         }
@@ -62,9 +64,12 @@ impl Family {
     ///
     /// Never waits: a birth can take as long as a dead file server lets exec hang, and the thread
     /// that calls this also takes SIGTERM. The request is noted before the gate is tried, and looked
-    /// at after it has been left, so one of the two sees the other.
+    /// at after it has been left, so one of the two sees the other. The fences are what makes that
+    /// true: of the gate a processor may else see what was before the request, as a lock is only
+    /// ordered with what it guards.
     pub fn reap_strangers(&self, mut each: impl FnMut(i32, ExitStatus)) {
         self.look_wanted.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         while self.look_wanted.load(Ordering::SeqCst) {
             let closed = match self.gate.try_write() {
                 Ok(closed) => closed,
@@ -76,6 +81,7 @@ impl Family {
                 each(pid, status);
             }
             drop(closed);
+            fence(Ordering::SeqCst);
         }
     }
 
