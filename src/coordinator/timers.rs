@@ -65,6 +65,12 @@ impl Timers {
         self.queue.len()
     }
 
+    /// What there is.
+    #[cfg(test)]
+    pub fn all(&self) -> impl Iterator<Item = Timer> {
+        self.times.keys().copied()
+    }
+
     /// The earliest deadline.
     pub fn next(&self) -> Option<Mono> {
         self.queue.first().map(|(at, _)| *at)

@@ -51,6 +51,11 @@ pub fn after_turn(
     let over = c.timers.next().is_some_and(|at| at.0 <= now);
     hold!(!over || !matches!(c.phase, Phase::Running), "a deadline is over and was left");
     hold!(c.timers.count() <= 2 * count + 5, "{} deadlines, {count} processes", c.timers.count());
+    for timer in c.timers.all() {
+        if let Timer::Process(id) | Timer::StopReport(id) = timer {
+            hold!(c.table.get(id).is_some(), "{timer:?} of a process that has left");
+        }
+    }
     structure(life)?;
     let mood = life.published.mood();
     let fits = match &c.phase {
