@@ -2,8 +2,9 @@
 //! and its counters. Plain atomics; any thread.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::atomic::AtomicU64;
 
+use crate::sys::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 use crate::sys::fds::EventFd;
 
 /// Above so many bytes on their way the pump stops reading streams that feed the coordinator.
@@ -157,6 +158,32 @@ mod tests {
         let n = poll(&mut fds, PollTimeout::ZERO).unwrap();
         shared.eventfd().drain();
         n > 0
+    }
+
+    /// All interleavings and all that the memory model allows; see ARCHITECTURE.md.
+    #[cfg(loom)]
+    #[test]
+    fn loom_no_message_waits_for_a_sleeping_pump() {
+        loom::model(|| {
+            let shared = Arc::new(Shared::new(Arc::new(EventFd::new().unwrap()), false));
+            // Stands for the channel, and orders nothing.
+            let queued = Arc::new(AtomicUsize::new(0));
+            let senders: Vec<_> = (0..2)
+                .map(|_| {
+                    let (shared, queued) = (shared.clone(), queued.clone());
+                    loom::thread::spawn(move || {
+                        queued.fetch_add(1, Ordering::Relaxed);
+                        shared.message_queued();
+                    })
+                })
+                .collect();
+            let sleeps = shared.may_sleep(|| queued.load(Ordering::Relaxed) == 0);
+            for sender in senders {
+                sender.join().unwrap();
+            }
+            // With both messages queued, whoever sleeps has been woken; who does not goes on looking.
+            assert!(!sleeps || notified(&shared));
+        });
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 pub mod alone;
+pub mod atomic;
 pub mod clock;
 pub mod creds;
 pub mod daemon;
