@@ -56,6 +56,10 @@ pub fn after_turn(
             hold!(c.table.get(id).is_some(), "{timer:?} of a process that has left");
         }
     }
+    let ticks = [EventType::Tick5, EventType::Tick60, EventType::Tick3600];
+    let wanted = ticks.into_iter().any(|kind| c.bus.wants(kind));
+    let waits = c.timers.at(Timer::Tick).is_some();
+    hold!(wanted == waits, "TICK events are wanted: {wanted}, waited for: {waits}");
     structure(life)?;
     let mood = life.published.mood();
     let fits = match &c.phase {
