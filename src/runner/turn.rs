@@ -37,6 +37,12 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Whether those before have had their turns.
+    #[cfg(test)]
+    pub fn has_come(&self) -> bool {
+        self.before.as_ref().is_none_or(|g| *g.0.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// Blocks until those before have had their turns.
     pub fn wait(&self) {
         if let Some(gate) = &self.before {

@@ -124,7 +124,11 @@ impl Life {
             PumpMsg::Clear { done, .. } => done(luck),
             PumpMsg::Fence(act) => act(),
             PumpMsg::Quit => return Err("the coordinator ended the pump".to_owned()),
-            PumpMsg::Attach { .. } | PumpMsg::Mute { .. } | PumpMsg::Reopen | PumpMsg::Line(_) => {}
+            PumpMsg::Attach { .. }
+            | PumpMsg::Gone { .. }
+            | PumpMsg::Mute { .. }
+            | PumpMsg::Reopen
+            | PumpMsg::Line(_) => {}
         }
         Ok(())
     }

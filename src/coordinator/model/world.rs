@@ -14,6 +14,7 @@ use crate::coordinator::inbox::{Gen, Msg, ProcId};
 use crate::coordinator::outside::Outside;
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg};
+use crate::runner::turn::Turn;
 use crate::runner::{Command, Plan, Runner};
 use crate::sys::clock::Mono;
 
@@ -69,6 +70,8 @@ pub struct FakeRunner {
     /// Orders that it has yet to look at.
     queue: VecDeque<Command>,
     at: At,
+    /// Of the child that it is to make.
+    turn: Option<Turn>,
     hang: bool,
     fail: bool,
     pump: PumpHandle,
@@ -231,7 +234,7 @@ impl World {
             runner.fill();
             let can = match runner.at {
                 At::Idle | At::Dead { .. } => !runner.queue.is_empty(),
-                At::Making { hung, .. } => !hung,
+                At::Making { hung, .. } => !hung && runner.turn.as_ref().is_none_or(Turn::has_come),
                 At::Watching { pid, .. } => {
                     children.iter().any(|c| c.pid == pid && c.ended.is_some())
                 }
@@ -273,7 +276,8 @@ impl World {
         let Some(mut runner) = self.runners.remove(&id) else { return };
         runner.at = match runner.at {
             At::Idle => match runner.queue.pop_front() {
-                Some(Command::Start(generation)) => {
+                Some(Command::Start(generation, turn)) => {
+                    runner.turn = Some(turn);
                     At::Making { generation, hung: std::mem::take(&mut runner.hang) }
                 }
                 Some(Command::Reap(generation)) => {
@@ -284,6 +288,8 @@ impl World {
                 None => At::Idle,
             },
             At::Making { generation, hung: false } => {
+                // Only at the end of this move it is the next one's turn.
+                let _turn = runner.turn.take();
                 if std::mem::take(&mut runner.fail) {
                     let error = "no such file".to_owned();
                     let _ = inbox.send(Msg::SpawnFailed { id, generation, error });
@@ -298,7 +304,13 @@ impl World {
             }
             At::Watching { generation, pid } => match self.child(pid).and_then(|c| c.ended) {
                 Some(status) => {
-                    runner.pump.send(PumpMsg::Exited { id, generation, status });
+                    // As for programs with streams of their own, and for those without.
+                    if pid % 2 == 0 {
+                        runner.pump.send(PumpMsg::Exited { id, generation, status });
+                    } else {
+                        let _ = inbox.send(Msg::Exited { id, generation, status });
+                        runner.pump.send_along(PumpMsg::Gone { id, generation });
+                    }
                     At::Dead { generation, pid }
                 }
                 None => runner.at,
@@ -386,6 +398,7 @@ impl Outside for Fake {
             orders,
             queue: VecDeque::new(),
             at: At::Idle,
+            turn: None,
             hang: false,
             fail: false,
             pump: self.pump.clone(),
