@@ -5,7 +5,6 @@
 //! anew; what belongs to the process as a whole (options, limits, signals) is done once.
 
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
@@ -20,6 +19,7 @@ use crate::coordinator::inbox::Msg;
 use crate::coordinator::outside::System;
 use crate::coordinator::published::{AutoLogs, Published};
 use crate::coordinator::{Coordinator, Ending, Loader, Parts};
+use crate::guarded::{self, How};
 use crate::http::{self, Limits};
 use crate::pump::{self, MainLog, PumpConfig, PumpMsg};
 use crate::rehearsal;
@@ -484,9 +484,10 @@ impl PidFile {
                 PidFile(Some(path.clone()))
             }
             // A daemon without pid file is better than none, says the reference.
-            Err(_) => {
-                activity
-                    .log(Level::Critical, &format!("could not write pidfile {}", path.display()));
+            Err(e) => {
+                let why = e.get_ref().map(|why| format!(": {why}")).unwrap_or_default();
+                let text = format!("could not write pidfile {}{why}", path.display());
+                activity.log(Level::Critical, &text);
                 PidFile(None)
             }
         }
@@ -496,8 +497,7 @@ impl PidFile {
 /// Writes a file that others can read but not write, even with umask 0: who can write the pid file
 /// chooses whom start scripts kill.
 fn write_guarded(path: &std::path::Path, data: &[u8]) -> std::io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o644).open(path)?.write_all(data)
+    guarded::open(path, How::Replace { mode: 0o644 })?.write_all(data)
 }
 
 impl Drop for PidFile {

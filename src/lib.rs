@@ -22,6 +22,7 @@ pub mod config;
 pub mod coordinator;
 pub mod ctl;
 pub mod events;
+pub mod guarded;
 pub mod http;
 pub mod json;
 pub mod machine;

@@ -4,12 +4,12 @@
 //! Thread: the one that reads the configuration for a restart. Owns nothing. May touch: sockets and
 //! log files of the next configuration, for a moment.
 
-use std::fs::OpenOptions;
 use std::path::Path;
 
 use nix::unistd::{AccessFlags, access};
 
 use crate::config::model::{Config, LogTarget, Output};
+use crate::guarded::{self, How};
 use crate::http;
 use crate::sys::creds;
 use crate::sys::notify::Given;
@@ -40,6 +40,6 @@ fn log_file(path: &Path) -> Result<(), String> {
     if std::fs::metadata(path).is_ok_and(|m| !m.is_file()) {
         return Ok(());
     }
-    let opened = OpenOptions::new().append(true).create(true).open(path);
+    let opened = guarded::open(path, How::Append { mode: 0o664 });
     opened.map(drop).map_err(|e| format!("[supervisord] logfile={}: {e}", path.display()))
 }

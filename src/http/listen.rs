@@ -274,7 +274,8 @@ fn identify(path: &Path, section: &str) -> Result<(File, SocketFile), StartError
     Ok((handle, SocketFile { path: path.to_owned(), id: (meta.dev(), meta.ino()) }))
 }
 
-/// Gives the new socket file its owner and its exact mode.
+/// Gives the new socket file its owner and its exact mode. Before, it had that mode less the umask,
+/// and the owner is changed first: it is never more open than configured.
 fn settle(
     handle: &File,
     file: &SocketFile,
@@ -293,7 +294,10 @@ fn settle(
     let by_handle = format!("/proc/self/fd/{}", handle.as_raw_fd());
     std::fs::set_permissions(by_handle, permissions.clone())
         // where /proc is not mounted
-        .or_else(|_| std::fs::set_permissions(&file.path, permissions))?;
+        .or_else(|e| match file.look() {
+            AtName::Ours => std::fs::set_permissions(&file.path, permissions),
+            AtName::Nothing | AtName::Other => Err(e),
+        })?;
     Ok(())
 }
 

@@ -4,10 +4,10 @@
 //! tells of new bytes and of rotation, and the socket of a client that has gone. Where inotify cannot
 //! be had (its instances are limited per user) the file is looked at ten times a second.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use super::request::Request;
 use super::response::Response;
 use super::socket::{Gone, Socket};
 use super::stream::{Sender, look_up};
+use crate::guarded::{self, How};
 use crate::sys::clock::Mono;
 use crate::sys::fds::EventFd;
 
@@ -157,8 +158,7 @@ impl Follower {
 
 /// Opens a regular file. Never waits for the other end of a pipe and takes no terminal.
 fn open(path: &Path) -> io::Result<(File, Metadata)> {
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = guarded::open(path, How::Read)?;
     let meta = file.metadata()?;
     if meta.is_file() { Ok((file, meta)) } else { Err(io::ErrorKind::InvalidInput.into()) }
 }

@@ -14,6 +14,7 @@ use super::rotate;
 use super::target::{self, NEW_MODE, Target};
 use super::trouble::Trouble;
 use super::wake::Stats;
+use crate::guarded::errno;
 use crate::sys::clock::Mono;
 
 /// Bytes kept for a target that does not take them; more are lost.
@@ -221,7 +222,9 @@ impl Sink {
                 self.lose(gone, ctx);
             }
         }
-        self.tell("open", errno, ctx);
+        // a refusal of ours says why
+        let why = error.get_ref().map(|why| format!(": {why}")).unwrap_or_default();
+        self.tell_why("open", errno, &why, ctx);
     }
 
     fn next_try(&mut self, ctx: &Ctx<'_>) -> Mono {
@@ -231,9 +234,13 @@ impl Sink {
     }
 
     fn tell(&mut self, verb: &str, errno: Errno, ctx: &mut Ctx<'_>) {
+        self.tell_why(verb, errno, "", ctx);
+    }
+
+    fn tell_why(&mut self, verb: &str, errno: Errno, why: &str, ctx: &mut Ctx<'_>) {
         if self.trouble.fail(errno, ctx.now) && !self.mute {
             ctx.notes.push(format!(
-                "{}: cannot {verb} {} ({errno:?}), trying again",
+                "{}: cannot {verb} {} ({errno:?}{why}), trying again",
                 self.label,
                 self.path.display()
             ));
@@ -447,10 +454,6 @@ impl Sink {
             Err(e) => self.owe(&e, ctx),
         }
     }
-}
-
-fn errno(error: &io::Error) -> Errno {
-    error.raw_os_error().map_or(Errno::EIO, Errno::from_raw)
 }
 
 #[cfg(test)]

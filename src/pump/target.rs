@@ -11,6 +11,7 @@ use std::path::Path;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
 
+use crate::guarded::{self, How};
 use crate::sys::epoll::duplicate_number;
 
 /// A write of so many bytes goes into a pipe as a whole once it is writable (pipe(7)).
@@ -89,18 +90,12 @@ pub(super) fn open(path: &Path, mode: u32, truncate: bool) -> io::Result<Target>
     }
 }
 
-fn options(extra: i32) -> OpenOptions {
-    let mut options = OpenOptions::new();
-    // O_APPEND so that truncation from outside leaves no hole, O_NONBLOCK so that a FIFO without a
-    // reader is an error and no wait (regular files ignore it), O_NOCTTY since we may lead a session.
-    options.append(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY | extra);
-    options
-}
-
 fn open_named(path: &Path, mode: u32, truncate: bool) -> io::Result<Target> {
-    let extra = if truncate { libc::O_TRUNC } else { 0 };
-    let file = options(extra).create(true).mode(mode).open(path)?;
+    let file = guarded::open(path, How::Append { mode })?;
     let regular = file.metadata()?.is_file();
+    if truncate && regular {
+        file.set_len(0)?;
+    }
     let kind = if regular { Kind::Regular } else { Kind::Device };
     Ok(Target { file, kind, watched: false })
 }
@@ -114,7 +109,11 @@ fn open_inherited(number: i32) -> io::Result<Target> {
     }
     // A second open gives us an open file description of our own, which may be non-blocking. It
     // fails when user= took away the right to the pipe or terminal.
-    match options(0).open(format!("/proc/self/fd/{number}")) {
+    let again = OpenOptions::new()
+        .append(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(format!("/proc/self/fd/{number}"));
+    match again {
         Ok(own) => Ok(Target { file: own, kind: Kind::Device, watched: false }),
         Err(_) => Ok(Target { file, kind: Kind::SharedPipe, watched: false }),
     }

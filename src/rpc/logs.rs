@@ -5,13 +5,14 @@
 //! away from whom they are for. The rules of offset and length are upstream's `readFile` and
 //! `tailFile`, byte for byte.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 
 use super::faults::{BAD_ARGUMENTS, FAILED, fault};
 use super::value::{Fault, Value};
+use crate::guarded::{self, How};
 
 /// Most bytes of a log in one answer. More than the default `logfile_maxbytes` of 50 MB, so that a
 /// whole log comes in one call as with upstream; few enough to bound what a call can make us hold.
@@ -98,8 +99,7 @@ fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     // Should it have been replaced by a FIFO or terminal since, the open does not block.
-    let flags = libc::O_NONBLOCK | libc::O_NOCTTY | libc::O_CLOEXEC;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let file = guarded::open(path, How::Read)?;
     let meta = file.metadata()?;
     if !meta.is_file() {
         return Err(io::ErrorKind::InvalidInput.into());
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn an_answer_is_bounded_and_a_tail_keeps_the_newest() {
         let (_dir, file) = log("logs-bound", b"");
-        let sparse = OpenOptions::new().write(true).open(&file).unwrap();
+        let sparse = fs::OpenOptions::new().write(true).open(&file).unwrap();
         sparse.set_len(MOST + 10).unwrap();
         std::os::unix::fs::FileExt::write_all_at(&sparse, b"end", MOST + 7).unwrap();
         let head = read(&file, 5, 0).unwrap();

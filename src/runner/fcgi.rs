@@ -1,17 +1,21 @@
 //! The listening socket of a FastCGI group: made when its first process starts, shared by all as
 //! their fd 0, closed when the last one is gone. Its file stays, as in the reference.
 
+use std::fs::OpenOptions;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, chown};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
+use nix::fcntl::AtFlags;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, UnixAddr, bind, listen,
     setsockopt, socket, sockopt,
 };
+use nix::sys::stat::{Mode, fchmod};
+use nix::unistd::{Gid, Uid, fchownat};
 
 use crate::activity::Activity;
 use crate::config::model::{FcgiAddress, FcgiSocket};
@@ -121,6 +125,8 @@ fn unix(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<OwnedFd
         Err(e) => return Err(e),
     }
     let fd = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    // The file is born with this mode, less the umask.
+    fchmod(&fd, Mode::from_bits_truncate(mode))?;
     bind(fd.as_raw_fd(), &UnixAddr::new(path)?)?;
     let dressed = dress(path, mode, owner);
     if dressed.is_err() {
@@ -130,11 +136,19 @@ fn unix(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<OwnedFd
     dressed.map(|()| fd)
 }
 
-/// Owner and mode; nobody can connect before listen(2), which comes later.
+/// Owner and mode; nobody can connect before listen(2), which comes later. By handle, not by name: the
+/// new owner may put a link in its place between the two.
 fn dress(path: &Path, mode: u32, owner: Option<(u32, u32)>) -> io::Result<()> {
-    if let Some((uid, gid)) = owner {
-        let some = |id: u32| (id != u32::MAX).then_some(id);
-        chown(path, some(uid), some(gid))?;
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    let handle = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !handle.metadata()?.file_type().is_socket() {
+        return Err(io::ErrorKind::AlreadyExists.into());
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    if let Some((uid, gid)) = owner {
+        let (user, group) = (uid != u32::MAX, gid != u32::MAX);
+        let (user, group) = (user.then(|| Uid::from_raw(uid)), group.then(|| Gid::from_raw(gid)));
+        fchownat(&handle, "", user, group, AtFlags::AT_EMPTY_PATH)?;
+    }
+    let permissions = std::fs::Permissions::from_mode(mode & 0o7777);
+    std::fs::set_permissions(format!("/proc/self/fd/{}", handle.as_raw_fd()), permissions)
 }

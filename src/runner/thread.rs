@@ -16,6 +16,7 @@ use super::plan::Plan;
 use super::turn::Turn;
 use crate::config::model::User;
 use crate::coordinator::inbox::{Gen, Msg};
+use crate::guarded;
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan, open_for_spawn};
 use crate::sys::fds::{Pipe, pipe};
@@ -233,7 +234,11 @@ impl Life {
         match error.raw_os_error() {
             Some(libc::EMFILE) => format!("too many open files to spawn '{name}'"),
             _ => {
-                let what = errno::of(error);
+                // a refusal of ours says why; else the text is the reference's
+                let what = match error.get_ref() {
+                    Some(why) => format!("{:?}: {why}", guarded::errno(error)),
+                    None => errno::of(error).to_string(),
+                };
                 format!("unknown error making dispatchers for '{name}': {what}")
             }
         }
