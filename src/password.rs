@@ -6,6 +6,7 @@
 //! first is to take as long as a hash must.
 
 use std::io::Read;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use base64::Engine;
@@ -40,10 +41,27 @@ struct Salted {
     salt: Vec<u8>,
     hash: [u8; 32],
     key: [u8; 32],
-    /// Digest under `key` of what was right. Held while a hash is made, so that a flood of wrong
-    /// passwords takes one processor and not all.
+    /// Digest under `key` of what was right.
     right: Mutex<Option<[u8; 32]>>,
+    /// Held while a hash is made, so that a flood of wrong passwords takes one processor and not all.
+    work: Mutex<()>,
+    /// How many are at it or wait for it.
+    waiting: AtomicUsize,
 }
+
+/// What is to be said of a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the one.
+    Right,
+    /// It is not.
+    Wrong,
+    /// Too many passwords wait to be looked at.
+    Busy,
+}
+
+/// Passwords that may wait to be hashed. With more of them, a flood would take all connections.
+const QUEUE: usize = 16;
 
 /// Why a stored password makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -76,12 +94,22 @@ impl Stored {
 
     /// Whether a password is the one.
     pub fn fits(&self, password: &[u8]) -> bool {
-        match &self.0 {
+        self.judge(true, password) == Verdict::Right
+    }
+
+    /// The same for a name and its password. What is wrong takes the same time, whichever of the two it
+    /// is: a right password under a wrong name is not looked up among those that were right before.
+    pub fn judge(&self, name_is_right: bool, password: &[u8]) -> Verdict {
+        let fits = match &self.0 {
             Kind::Plain(want) => same(password, want),
             Kind::Sha1(want) => same(hex(&Sha1::digest(password)).as_bytes(), want),
-            Kind::Salted(salted) => salted.fits(password),
+            Kind::Salted(salted) => match salted.fits(name_is_right, password) {
+                Some(fits) => fits,
+                None => return Verdict::Busy,
+            },
             Kind::Never => false,
-        }
+        };
+        if name_is_right & fits { Verdict::Right } else { Verdict::Wrong }
     }
 }
 
@@ -94,20 +122,43 @@ impl Salted {
         if parts.next().is_some() {
             return None;
         }
-        Some(Salted { iterations, salt, hash, key: random().ok()?, right: Mutex::new(None) })
+        Some(Salted {
+            iterations,
+            salt,
+            hash,
+            key: random().ok()?,
+            right: Mutex::new(None),
+            work: Mutex::new(()),
+            waiting: AtomicUsize::new(0),
+        })
     }
 
-    fn fits(&self, password: &[u8]) -> bool {
+    /// None when too many wait.
+    fn fits(&self, name_is_right: bool, password: &[u8]) -> Option<bool> {
         let digest = Sha256::new().chain_update(self.key).chain_update(password).finalize();
-        let mut right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
-        if right.is_some_and(|right| same(&digest, &right)) {
-            return true;
+        if name_is_right && self.was_right(&digest) {
+            return Some(true);
         }
-        let fits = same(&stretch(password, &self.salt, self.iterations), &self.hash);
-        if fits {
-            *right = Some(digest.into());
-        }
+        let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let fits = (waiting < QUEUE).then(|| {
+            let _turn = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            // a browser asks for many things at once: the first of them has it hashed for all
+            if name_is_right && self.was_right(&digest) {
+                return true;
+            }
+            let fits = same(&stretch(password, &self.salt, self.iterations), &self.hash);
+            if fits && name_is_right {
+                *self.right.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest.into());
+            }
+            fits
+        });
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         fits
+    }
+
+    fn was_right(&self, digest: &[u8]) -> bool {
+        let right = self.right.lock().unwrap_or_else(PoisonError::into_inner);
+        right.is_some_and(|right| same(digest, &right))
     }
 }
 
@@ -167,6 +218,42 @@ mod tests {
                 !stored.fits(b"Password") && !stored.fits(b"") && !stored.fits(text.as_bytes())
             );
         }
+    }
+
+    #[test]
+    fn a_right_password_under_a_wrong_name_is_hashed_like_a_wrong_one() {
+        let stored = Stored::read(Some(&written("right", b"salt", 20_000))).unwrap();
+        let time = |name, password: &[u8], verdict| {
+            let begun = std::time::Instant::now();
+            assert_eq!(stored.judge(name, password), verdict);
+            begun.elapsed()
+        };
+        let first = time(true, b"right", Verdict::Right);
+        assert!(time(true, b"right", Verdict::Right) < first / 4, "remembered");
+        assert!(time(false, b"right", Verdict::Wrong) > first / 4);
+        assert!(time(true, b"wrong", Verdict::Wrong) > first / 4);
+        assert!(time(false, b"wrong", Verdict::Wrong) > first / 4);
+    }
+
+    #[test]
+    fn a_flood_of_wrong_passwords_holds_up_nobody_who_was_right_before() {
+        let stored = Stored::read(Some(&written("right", b"salt", 20_000))).unwrap();
+        assert!(stored.fits(b"right"));
+        std::thread::scope(|scope| {
+            let flood: Vec<_> =
+                (0..QUEUE + 4).map(|_| scope.spawn(|| stored.judge(true, b"wrong"))).collect();
+            // those that find no room are told so while the others still wait
+            while !flood.iter().any(|f| f.is_finished()) {
+                std::thread::yield_now();
+            }
+            let begun = std::time::Instant::now();
+            assert!(stored.fits(b"right"));
+            let took = begun.elapsed();
+            let verdicts: Vec<_> = flood.into_iter().map(|f| f.join().unwrap()).collect();
+            assert!(verdicts.contains(&Verdict::Busy) && verdicts.contains(&Verdict::Wrong));
+            assert!(took < begun.elapsed() / 2, "{took:?}");
+        });
+        assert_eq!(stored.judge(true, b"right"), Verdict::Right);
     }
 
     #[test]

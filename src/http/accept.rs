@@ -15,6 +15,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::conn::{Conn, Context};
+use super::crowd::Whose;
 use super::listen::{AtName, Bound, Listener, bind_one};
 use super::request::{Peer, Version};
 use super::response::{Persistence, Response};
@@ -131,7 +132,9 @@ impl Door {
     fn admit(&mut self, socket: Socket, peer: Peer) {
         let socket = Arc::new(socket);
         let limits = &self.ctx.limits;
-        let Some(ticket) = self.ctx.crowd.enter(Arc::clone(&socket), limits.connections) else {
+        let whose = Whose::of(&socket, peer);
+        let entered = self.ctx.crowd.enter(Arc::clone(&socket), whose, limits.connections);
+        let Some(ticket) = entered else {
             return turn_away(&socket);
         };
         let ctx = Arc::clone(&self.ctx);

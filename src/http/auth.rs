@@ -6,7 +6,7 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::response::Response;
 use crate::config::model;
-use crate::password::{Stored, same};
+use crate::password::{Stored, Verdict, same};
 
 /// Clients pad or do not.
 const DECODER: GeneralPurpose = GeneralPurpose::new(
@@ -31,16 +31,31 @@ impl Credentials {
     }
 
     /// Whether the value of an `Authorization` header is right. What is malformed is wrong.
-    pub fn accept(&self, authorization: Option<&str>) -> bool {
-        let Some((user, password)) = authorization.and_then(decode) else { return false };
-        let password_fits = self.password.fits(&password);
-        // no short cut: a wrong user name takes as long as a wrong password
-        same(&user, &self.user) & password_fits
+    pub fn judge(&self, authorization: Option<&str>) -> Verdict {
+        match authorization.and_then(decode) {
+            // no short cut: a wrong user name takes as long as a wrong password
+            Some((user, password)) => self.password.judge(same(&user, &self.user), &password),
+            None => Verdict::Wrong,
+        }
+    }
+
+    /// The answer to someone who may not go on; none for who may.
+    pub fn refusal(&self, authorization: Option<&str>) -> Option<Response> {
+        match self.judge(authorization) {
+            Verdict::Right => None,
+            Verdict::Wrong => Some(unauthorized()),
+            Verdict::Busy => Some(Response::error(503)),
+        }
+    }
+
+    #[cfg(test)]
+    fn accept(&self, authorization: Option<&str>) -> bool {
+        self.judge(authorization) == Verdict::Right
     }
 }
 
 /// The answer to missing or wrong credentials.
-pub(super) fn unauthorized() -> Response {
+fn unauthorized() -> Response {
     Response::error(401).with("WWW-Authenticate", "Basic realm=\"default\"")
 }
 

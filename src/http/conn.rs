@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::auth::{self, Credentials};
+use super::auth::Credentials;
 use super::body::{BadChunk, Decoder};
 use super::crowd::{Crowd, Seat};
 use super::guard::Guard;
@@ -106,9 +106,9 @@ impl Conn {
         let open = self.ctx.guard.opens(&request);
         if !open
             && let Some(credentials) = &self.ctx.credentials
-            && !credentials.accept(request.header("authorization"))
+            && let Some(refusal) = credentials.refusal(request.header("authorization"))
         {
-            return self.dismiss(&request, &auth::unauthorized());
+            return self.dismiss(&request, &refusal);
         }
         if !open && let Some(refusal) = self.ctx.guard.refusal(&request) {
             self.tell_of_refusal(&request);
@@ -220,8 +220,13 @@ impl Conn {
             bytes.extend_from_slice(body);
             self.socket.send_all(&bytes, stall)?;
         } else {
-            self.socket.send_all(&bytes, stall)?;
-            self.socket.send_all(body, stall)?;
+            self.ctx.crowd.hold(&self.seat, total);
+            let sent = self
+                .socket
+                .send_all(&bytes, stall)
+                .and_then(|()| self.socket.send_all(body, stall));
+            self.ctx.crowd.hold(&self.seat, 0);
+            sent?;
         }
         Ok(total)
     }

@@ -1,18 +1,56 @@
 //! The open connections of one listener: how many, and who has been idle longest.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::net::{IpAddr, Ipv6Addr};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{getsockopt, sockopt};
+
+use super::request::Peer;
 use super::socket::Socket;
 use crate::sys::clock::Mono;
+
+/// Bytes of answers that slow readers may keep us holding, all together.
+const HELD: usize = 64 * 1024 * 1024;
+/// A reader that has taken nothing for so long is one of those, in nanoseconds.
+const SLOW: u64 = 1_000_000_000;
+
+/// Whose connection it is: connections of one are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Whose {
+    /// A user of this machine.
+    User(u32),
+    /// An address; of the sixth version its network, since anybody has one of those.
+    Address(IpAddr),
+}
+
+impl Whose {
+    /// Of a socket.
+    pub fn of(socket: &Socket, peer: Peer) -> Whose {
+        match peer {
+            Peer::Unix => Whose::User(
+                getsockopt(&socket.as_fd(), sockopt::PeerCredentials).map_or(u32::MAX, |c| c.uid()),
+            ),
+            Peer::Inet(address) => Whose::Address(match address.ip().to_canonical() {
+                IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+                v4 => v4,
+            }),
+        }
+    }
+}
 
 /// One connection's place.
 pub(super) struct Seat {
     socket: Arc<Socket>,
+    whose: Whose,
     /// Nanoseconds of the monotonic clock; 0 while a request is being served.
     idle_since: AtomicU64,
+    /// Bytes of the answer that is being sent, if they are many.
+    held: AtomicUsize,
 }
 
 impl Seat {
@@ -24,6 +62,13 @@ impl Seat {
     pub fn busy(&self) {
         self.idle_since.store(0, Ordering::Relaxed);
     }
+    /// Since when we wait for the client, whatever for; 0 while we do not.
+    fn since(&self) -> u64 {
+        match self.idle_since.load(Ordering::Relaxed) {
+            0 => self.socket.waits_since(),
+            since => since,
+        }
+    }
 }
 
 #[derive(Default)]
@@ -33,18 +78,50 @@ struct Seats {
 }
 
 impl Seats {
+    /// Cuts the connection that has been idle longest, of those whose owner has most: who opens many
+    /// makes room himself.
     fn evict(&mut self) -> bool {
-        let since = |s: &Seat| s.idle_since.load(Ordering::Relaxed);
-        let idle = self.taken.iter().filter(|(_, s)| since(s) != 0);
-        let Some(oldest) = idle.min_by_key(|(_, s)| since(s)).map(|(n, _)| *n) else {
+        let mut count: HashMap<Whose, usize> = HashMap::new();
+        for seat in self.taken.values() {
+            *count.entry(seat.whose).or_default() += 1;
+        }
+        let rank = |seat: &Seat, since: u64| {
+            (Reverse(count.get(&seat.whose).copied().unwrap_or(0)), since)
+        };
+        let idle = self.taken.iter().map(|(n, s)| (*n, s, s.since())).filter(|(_, _, t)| *t != 0);
+        let Some((oldest, ..)) = idle.min_by_key(|(_, s, since)| rank(s, *since)) else {
             return false;
         };
-        // gone from the map at once, so that the next newcomer finds another; its thread ends on
-        // its own
-        if let Some(seat) = self.taken.remove(&oldest) {
+        self.cut(oldest);
+        true
+    }
+
+    /// Gone from the map at once, so that the next newcomer finds another; its thread ends on its own.
+    fn cut(&mut self, number: u64) {
+        if let Some(seat) = self.taken.remove(&number) {
             seat.socket.cut();
         }
-        true
+    }
+
+    /// Cuts readers that take nothing until there is room for `bytes` more.
+    fn unburden(&mut self, bytes: usize) {
+        let now = Mono::now().0;
+        loop {
+            let held = |s: &Arc<Seat>| s.held.load(Ordering::Relaxed);
+            let all = self.taken.values().map(held).fold(bytes, usize::saturating_add);
+            if all <= HELD {
+                return;
+            }
+            let stuck = self.taken.iter().filter(|(_, s)| {
+                let since = s.socket.waits_since();
+                held(s) > 0 && since != 0 && now.saturating_sub(since) >= SLOW
+            });
+            let Some(number) = stuck.min_by_key(|(_, s)| s.socket.waits_since()).map(|(n, _)| *n)
+            else {
+                return;
+            };
+            self.cut(number);
+        }
     }
 }
 
@@ -69,21 +146,36 @@ impl Crowd {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A seat for a new connection, of `most`. When all are taken the connection that has been idle
-    /// longest is cut; none when all are busy.
-    pub fn enter(self: &Arc<Self>, socket: Arc<Socket>, most: usize) -> Option<Ticket> {
+    /// A seat for a new connection, of `most`. When all are taken one for whose client we wait is cut;
+    /// none when all are busy.
+    pub fn enter(
+        self: &Arc<Self>,
+        socket: Arc<Socket>,
+        whose: Whose,
+        most: usize,
+    ) -> Option<Ticket> {
         let mut seats = self.lock();
         if seats.taken.len() >= most && !seats.evict() {
             return None;
         }
         let number = seats.next;
         seats.next += 1;
-        let seat = Arc::new(Seat { socket, idle_since: AtomicU64::new(Mono::now().0.max(1)) });
+        let idle_since = AtomicU64::new(Mono::now().0.max(1));
+        let seat = Arc::new(Seat { socket, whose, idle_since, held: AtomicUsize::new(0) });
         seats.taken.insert(number, Arc::clone(&seat));
         Some(Ticket { crowd: Arc::clone(self), number, seat })
     }
 
-    /// Cuts the connection that has been idle longest, to have its descriptor; false when none is.
+    /// An answer of so many bytes is being sent; 0: it has been. Readers that take nothing of theirs
+    /// are cut when answers together are too large to be held.
+    pub fn hold(&self, seat: &Seat, bytes: usize) {
+        if bytes > 0 {
+            self.lock().unburden(bytes);
+        }
+        seat.held.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Cuts a connection for whose client we wait, to have its descriptor; false when there is none.
     pub fn evict(&self) -> bool {
         self.lock().evict()
     }
@@ -97,7 +189,7 @@ impl Crowd {
     /// How many of them are idle.
     #[cfg(test)]
     pub fn count_idle(&self) -> usize {
-        let idle = |s: &&Arc<Seat>| s.idle_since.load(Ordering::Relaxed) != 0;
+        let idle = |s: &&Arc<Seat>| s.since() != 0;
         self.lock().taken.values().filter(idle).count()
     }
 
@@ -122,5 +214,75 @@ impl Drop for Ticket {
         if seats.taken.is_empty() {
             self.crowd.left.notify_all();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    /// A seat for somebody, and the client's end.
+    fn come(crowd: &Arc<Crowd>, user: u32, most: usize) -> Option<(Ticket, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let socket = Arc::new(Socket::new(ours.into()));
+        crowd.enter(socket, Whose::User(user), most).map(|ticket| (ticket, theirs))
+    }
+    fn is_cut(client: &(Ticket, UnixStream)) -> bool {
+        client.1.set_nonblocking(true).unwrap();
+        std::io::Read::read(&mut &client.1, &mut [0]).is_ok_and(|n| n == 0)
+    }
+
+    #[test]
+    fn who_has_opened_many_makes_room_and_not_who_has_waited_longest() {
+        let crowd = Arc::new(Crowd::default());
+        let good = come(&crowd, 1, 4).unwrap();
+        let bad: Vec<_> = (0..10).map(|_| come(&crowd, 2, 4).unwrap()).collect();
+        assert!(!is_cut(&good));
+        assert_eq!(bad.iter().filter(|b| is_cut(b)).count(), 7);
+        assert!(!is_cut(&bad[9]), "the newest has come in");
+        // none of theirs waits for anything: then another does
+        bad.iter().for_each(|b| b.0.seat.busy());
+        let other = come(&crowd, 3, 4).unwrap();
+        assert!(is_cut(&good));
+        other.0.seat.busy();
+        assert!(come(&crowd, 1, 4).is_none());
+    }
+
+    #[test]
+    fn networks_count_as_one() {
+        let whose = |address: &str| {
+            let (socket, _) = UnixStream::pair().unwrap();
+            let socket = Socket::new(socket.into());
+            Whose::of(&socket, Peer::Inet(address.parse().unwrap()))
+        };
+        assert_eq!(whose("[2001:db8::1]:1"), whose("[2001:db8::ffff:2]:2"));
+        assert_ne!(whose("[2001:db8::1]:1"), whose("[2001:db8:0:1::1]:1"));
+        assert_eq!(whose("[::ffff:10.0.0.1]:1"), whose("10.0.0.1:2"));
+        assert_ne!(whose("10.0.0.1:1"), whose("10.0.0.2:1"));
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let me = nix::unistd::geteuid().as_raw();
+        assert_eq!(Whose::of(&Socket::new(ours.into()), Peer::Unix), Whose::User(me));
+    }
+
+    #[test]
+    fn readers_that_take_nothing_do_not_keep_us_holding_their_answers() {
+        let crowd = Arc::new(Crowd::default());
+        let stuck: Vec<_> = (0..3).map(|_| come(&crowd, 1, 9).unwrap()).collect();
+        for (n, one) in stuck.iter().enumerate() {
+            one.0.seat.busy();
+            crowd.hold(&one.0.seat, HELD / 4);
+            one.0.seat.socket.pretend_to_wait(n as u64 + 1);
+        }
+        let good = come(&crowd, 1, 9).unwrap();
+        good.0.seat.busy();
+        crowd.hold(&good.0.seat, HELD / 4);
+        assert!(!stuck.iter().any(is_cut), "there is room for all");
+        let another = come(&crowd, 1, 9).unwrap();
+        crowd.hold(&another.0.seat, HELD / 4);
+        let cut: Vec<bool> = stuck.iter().map(is_cut).collect();
+        assert_eq!(cut, [true, false, false]);
+        assert!(!is_cut(&good) && !is_cut(&another));
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::auth::Credentials;
 use super::body::{self, BadChunk, Decoder};
 use super::conn::{Conn, Context};
-use super::crowd::Crowd;
+use super::crowd::{Crowd, Whose};
 use super::guard::Guard;
 use super::head;
 use super::page::PageRequest;
@@ -84,7 +84,7 @@ pub fn chunked<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<u8> {
 
 /// Whether the value of an `Authorization` header gets past a server with this configuration.
 pub fn is_admitted(server: &Server, authorization: &str) -> bool {
-    Credentials::of(server).is_none_or(|c| c.accept(Some(authorization)))
+    Credentials::of(server).is_none_or(|c| c.refusal(Some(authorization)).is_none())
 }
 
 /// The fields of the pages' forms: process name, action, message, limit.
@@ -106,7 +106,9 @@ pub fn serve(input: &[u8], server: &Server, backend: Arc<dyn Backend>) -> std::i
     let limits = Limits { stall: Duration::ZERO, ..Limits::default() };
     let socket = Arc::new(Socket::new(OwnedFd::from(ours)));
     let crowd = Arc::new(Crowd::default());
-    let Some(ticket) = crowd.enter(Arc::clone(&socket), 1) else { return Ok(Vec::new()) };
+    let Some(ticket) = crowd.enter(Arc::clone(&socket), Whose::User(0), 1) else {
+        return Ok(Vec::new());
+    };
     let context = Context {
         backend,
         limits,

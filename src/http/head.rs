@@ -10,8 +10,8 @@ use super::request::{Framing, Peer, Request, Version, split_target};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refusal(pub u16);
 
-/// Where the head in `input` ends, looking only at what lies behind `seen` bytes. The empty line may
-/// end with or without carriage return, as HTTP advises servers to accept.
+/// Where the head in `input` ends, looking only at what lies behind `seen` bytes. The end is found with
+/// and without carriage returns, so that a head without them is refused at once and not when time is up.
 pub(super) fn end_of_head(input: &[u8], seen: usize) -> Option<usize> {
     let from = seen.saturating_sub(3);
     let rest = input.get(from..)?;
@@ -25,6 +25,11 @@ pub(super) fn end_of_head(input: &[u8], seen: usize) -> Option<usize> {
 
 /// Parses a complete head.
 pub(super) fn parse(head: &[u8], peer: Peer, limits: &Limits) -> Result<Request, Refusal> {
+    // a proxy in front may take a bare newline for a part of the line
+    if head.iter().zip(std::iter::once(&b' ').chain(head)).any(|(b, a)| *b == b'\n' && *a != b'\r')
+    {
+        return Err(Refusal(400));
+    }
     let mut space = vec![httparse::EMPTY_HEADER; limits.headers];
     let mut parsed = httparse::Request::new(&mut space);
     match parsed.parse(head) {
@@ -38,7 +43,8 @@ pub(super) fn parse(head: &[u8], peer: Peer, limits: &Limits) -> Result<Request,
         return Err(Refusal(400));
     };
     let version = if parsed.version == Some(0) { Version::Http10 } else { Version::Http11 };
-    let text = |v: &[u8]| String::from_utf8_lossy(v).trim().to_owned();
+    // only what HTTP calls blank: another reader would not see `chunked` in `chunked` and a no-break space
+    let text = |v: &[u8]| String::from_utf8_lossy(v).trim_matches([' ', '\t']).to_owned();
     let headers: Vec<(String, String)> =
         parsed.headers.iter().map(|h| (h.name.to_owned(), text(h.value))).collect();
     let framing = framing(&headers, version)?;
@@ -121,7 +127,7 @@ mod tests {
         assert!(!get("GET / HTTP/1.0\r\n\r\n").unwrap().keeps_alive());
         assert!(get("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n").unwrap().keeps_alive());
         assert!(!get("GET / HTTP/1.1\r\nConnection: TE, Close\r\n\r\n").unwrap().keeps_alive());
-        assert!(get("\r\nGET / HTTP/1.1\nA: b\n\n").is_ok(), "bare newlines, leading empty line");
+        assert!(get("\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n").is_ok(), "leading empty line");
     }
 
     #[test]
@@ -145,6 +151,12 @@ mod tests {
             "Transfer-Encoding : chunked\r\n",
             "Content-Length : 1\r\n",
             "Content-Length: 1\r\n folded\r\n",
+            "Content-Length: 1\u{a0}\r\n",
+            "Transfer-Encoding: chunked\u{a0}\r\n",
+            "Transfer-Encoding: \u{3000}chunked\r\n",
+            "A: b\nTransfer-Encoding: chunked\r\n",
+            "A: b\rTransfer-Encoding: chunked\r\n",
+            "A: b\n",
             "Host: a\r\nHost: b\r\n",
             "A\x00: b\r\n",
             "A: b\x00\r\n",
@@ -160,6 +172,9 @@ mod tests {
         for (head, status) in [
             ("junk\r\n\r\n", 400),
             ("GET /nothing\r\n\r\n", 400),
+            ("GET / HTTP/1.1\n\n", 400),
+            ("GET / HTTP/1.1\r\nA: b\n\r\n", 400),
+            ("GET /a\0b HTTP/1.1\r\n\r\n", 400),
             ("GET /a b HTTP/1.1\r\n\r\n", 400),
             ("get / http/1.1\r\n\r\n", 400),
             ("GET / HTTP/2.0\r\n\r\n", 505),

@@ -1,6 +1,7 @@
 //! A connected, non-blocking socket with deadlines.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -24,18 +25,42 @@ pub(super) enum Woken {
 }
 
 /// A connected socket. Shared with the accept thread, which may cut it.
-pub(super) struct Socket(OwnedFd);
+pub(super) struct Socket {
+    fd: OwnedFd,
+    /// Since when the client is waited for in the middle of an answer, in nanoseconds of the monotonic
+    /// clock; 0 while it is not.
+    waits: AtomicU64,
+}
 
 impl Socket {
     /// `fd` must be non-blocking.
     pub fn new(fd: OwnedFd) -> Socket {
-        Socket(fd)
+        Socket { fd, waits: AtomicU64::new(0) }
+    }
+
+    /// Since when the client is waited for in the middle of an answer: it takes nothing, or there is
+    /// nothing new for it.
+    pub fn waits_since(&self) -> u64 {
+        self.waits.load(Ordering::Relaxed)
+    }
+
+    #[cfg(test)]
+    pub fn pretend_to_wait(&self, since: u64) {
+        self.waits.store(since, Ordering::Relaxed);
+    }
+
+    /// Waits as [`wait`], and lets that be known.
+    pub fn wait_known(&self, fds: &mut [PollFd<'_>], deadline: Option<Mono>) -> Vec<usize> {
+        self.waits.store(Mono::now().0.max(1), Ordering::Relaxed);
+        let ready = wait(fds, deadline);
+        self.waits.store(0, Ordering::Relaxed);
+        ready
     }
 
     /// Reads what is there; 0 is the end of the stream, `None` that nothing is there.
     pub fn recv(&self, buf: &mut [u8]) -> Result<Option<usize>, Gone> {
         loop {
-            match recv(self.0.as_raw_fd(), buf, MsgFlags::MSG_DONTWAIT) {
+            match recv(self.fd.as_raw_fd(), buf, MsgFlags::MSG_DONTWAIT) {
                 Ok(n) => return Ok(Some(n)),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => return Ok(None),
@@ -47,7 +72,7 @@ impl Socket {
     /// Waits until there is something to read (the end counts), the server stops, or `deadline`.
     pub fn readable(&self, stop: Option<&EventFd>, deadline: Mono) -> Woken {
         let flags = PollFlags::POLLIN;
-        let socket = PollFd::new(self.0.as_fd(), flags);
+        let socket = PollFd::new(self.fd.as_fd(), flags);
         let ready = match stop {
             None => wait(&mut [socket], Some(deadline)),
             Some(stop) => {
@@ -64,12 +89,13 @@ impl Socket {
     /// Writes all; gives up when the client takes nothing for as long as `stall`.
     pub fn send_all(&self, mut data: &[u8], stall: Duration) -> Result<(), Gone> {
         while !data.is_empty() {
-            match send(self.0.as_raw_fd(), data, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT) {
+            match send(self.fd.as_raw_fd(), data, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT) {
                 Ok(n) => data = data.get(n..).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
                 Err(Errno::EAGAIN) => {
-                    let mut fds = [PollFd::new(self.0.as_fd(), PollFlags::POLLOUT)];
-                    if wait(&mut fds, Some(Mono::now().after(stall))).is_empty() {
+                    let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
+                    let until = Some(Mono::now().after(stall));
+                    if self.wait_known(&mut fds, until).is_empty() {
                         return Err(Gone);
                     }
                 }
@@ -82,18 +108,18 @@ impl Socket {
     /// Tells the client that nothing more will come.
     pub fn end(&self) {
         // it may be gone already, which is as good
-        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Write);
+        let _ = shutdown(self.fd.as_raw_fd(), Shutdown::Write);
     }
 
     /// Ends the connection under the feet of the thread that serves it: its next read is the end.
     pub fn cut(&self) {
-        let _ = shutdown(self.0.as_raw_fd(), Shutdown::Both);
+        let _ = shutdown(self.fd.as_raw_fd(), Shutdown::Both);
     }
 }
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+        self.fd.as_fd()
     }
 }
 

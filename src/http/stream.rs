@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags};
 use super::body::{LAST_CHUNK, chunk};
 use super::request::{Request, Version};
 use super::response::{Persistence, Response};
-use super::socket::{Gone, Socket, wait};
+use super::socket::{Gone, Socket};
 use crate::sys::clock::{self, Mono};
 use crate::sys::fds::EventFd;
 
@@ -77,7 +77,7 @@ pub(super) fn look_up(
             PollFd::new(socket.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(watch.map(|w| PollFd::new(w, PollFlags::POLLIN)));
-        let ready = wait(&mut fds, deadline);
+        let ready = socket.wait_known(&mut fds, deadline);
         if ready.contains(&0) {
             return Ok(true);
         }

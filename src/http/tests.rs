@@ -324,7 +324,7 @@ fn bodies_come_in_any_framing() {
     for text in [
         format!("POST /RPC2 HTTP/1.1\r\nContent-Length:{n}\r\n\r\n{body}"),
         format!("POST /RPC2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}"),
-        format!("POST /RPC2/more?x HTTP/1.1\ncontent-length: {n}\n\n{body}"),
+        format!("POST /RPC2/more?x HTTP/1.1\r\ncontent-length:{n}\r\n\r\n{body}"),
         format!("POST http://h/%52PC2 HTTP/1.1\r\nContent-Length: {n}\r\n\r\n{body}"),
     ] {
         let mut c = site.connect();
@@ -554,6 +554,28 @@ fn beyond_the_cap_the_idle_make_room_and_the_busy_do_not() {
     site.release.send(()).unwrap();
     assert_eq!(second.answer().body, "block 0");
     assert_eq!(third.answer().body, "block 0");
+}
+
+#[test]
+fn beyond_the_cap_who_follows_a_quiet_log_or_reads_nothing_makes_room() {
+    let site = Site::new(Limits { connections: 2, ..quick() });
+    let idle = || site.server.as_ref().unwrap().idle_connections();
+    append(&site.dir.join("cat.log"), "line\n");
+    let mut follower = site.connect();
+    follower.send("GET /logtail/cat HTTP/1.1\r\n\r\n");
+    assert!(follower.head().starts_with("HTTP/1.1 200"));
+    site.until("news is waited for", || idle() == 1);
+    let mut deaf = site.connect();
+    deaf.send(&post("big"));
+    site.until("the client is waited for", || idle() == 2);
+    let mut third = site.connect();
+    third.send(&post("m"));
+    assert_eq!(third.answer().body, "m 0");
+    follower.chunks_until("line\n");
+    assert!(follower.ends());
+    let mut fourth = site.connect();
+    fourth.send(&post("m"));
+    assert_eq!(fourth.answer().body, "m 0");
 }
 
 #[test]
