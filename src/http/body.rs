@@ -54,6 +54,11 @@ impl Decoder {
         self.at == At::Done
     }
 
+    /// Bytes of the body so far.
+    pub fn len(&self) -> usize {
+        self.body.len()
+    }
+
     /// The body.
     pub fn into_body(self) -> Vec<u8> {
         self.body

@@ -4,8 +4,8 @@
 //! and nothing else of the daemon.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::auth::Credentials;
 use super::body::{BadChunk, Decoder};
@@ -30,6 +30,8 @@ pub(super) struct Context {
     pub credentials: Option<Credentials>,
     pub guard: Guard,
     pub crowd: Arc<Crowd>,
+    /// Held while a request is served that was sent before the answer to the one before.
+    pub turn: Mutex<()>,
     /// A refusal by the guard has been logged.
     pub refusal_told: AtomicBool,
 }
@@ -72,11 +74,13 @@ pub(super) struct Conn {
     peer: Peer,
     input: Vec<u8>,
     served: bool,
+    /// What comes is no request of ours any more.
+    ended: bool,
 }
 
 impl Conn {
     pub fn new(ctx: Arc<Context>, socket: Arc<Socket>, seat: Arc<Seat>, peer: Peer) -> Conn {
-        Conn { ctx, socket, seat, peer, input: Vec::new(), served: false }
+        Conn { ctx, socket, seat, peer, input: Vec::new(), served: false, ended: false }
     }
 
     /// Serves until the client or the server ends it.
@@ -87,6 +91,8 @@ impl Conn {
                 Ok(Then::End) | Err(Halt::Gone) => return,
                 Ok(Then::Linger { discard }) => return self.linger(discard),
                 Err(Halt::Refuse(status)) => {
+                    // only what is too large or comes too late might be of use to an honest client
+                    self.ended = !matches!(status, 408 | 413);
                     // why it was refused may be that there is no request to speak of
                     let answer = Response::error(status);
                     let sent =
@@ -100,6 +106,9 @@ impl Conn {
     }
 
     fn turn(&mut self) -> Result<Then, Halt> {
+        self.ctx.crowd.hold(&self.seat, 0);
+        // sent without waiting for the answer before
+        let ahead = self.served && !self.input.is_empty();
         let Some(head) = self.read_head()? else { return Ok(Then::End) };
         self.seat.busy();
         let mut request = parse(&head, self.peer, &self.ctx.limits)?;
@@ -121,7 +130,8 @@ impl Conn {
         }
         request.body = self.read_body(&request)?;
         self.served = true;
-        match self.answer(&request) {
+        let answer = if ahead { self.answer_in_turn(&request) } else { self.answer(&request) };
+        match answer {
             Answer::Page(response) => self.page(&request, &response),
             Answer::Tail(tail) => {
                 let ctx = &self.ctx;
@@ -136,6 +146,17 @@ impl Conn {
                 Ok(Then::End)
             }
         }
+    }
+
+    /// Requests that are sent without waiting for answers are served one at a time, of all clients: who
+    /// floods us shares one processor with others of his kind.
+    fn answer_in_turn(&self, request: &Request) -> Answer {
+        self.seat.idle();
+        let turn = self.ctx.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.seat.busy();
+        let answer = self.answer(request);
+        drop(turn);
+        answer
     }
 
     /// A panic behind a request costs that request only.
@@ -221,12 +242,8 @@ impl Conn {
             self.socket.send_all(&bytes, stall)?;
         } else {
             self.ctx.crowd.hold(&self.seat, total);
-            let sent = self
-                .socket
-                .send_all(&bytes, stall)
-                .and_then(|()| self.socket.send_all(body, stall));
-            self.ctx.crowd.hold(&self.seat, 0);
-            sent?;
+            self.socket.send_all(&bytes, stall)?;
+            self.socket.send_all(body, stall)?;
         }
         Ok(total)
     }
@@ -295,7 +312,7 @@ impl Conn {
                     self.say_continue()?;
                 }
                 while self.input.len() < n {
-                    self.more(deadline)?;
+                    self.more(deadline, self.input.len())?;
                 }
                 let rest = self.input.split_off(n);
                 Ok(std::mem::replace(&mut self.input, rest))
@@ -314,7 +331,7 @@ impl Conn {
                     if decoder.done() {
                         return Ok(decoder.into_body());
                     }
-                    self.more(deadline)?;
+                    self.more(deadline, decoder.len())?;
                 }
             }
         }
@@ -326,7 +343,8 @@ impl Conn {
 
     /// Waits for more of a body. A stopping server does not cut requests that have begun; but with
     /// all seats taken it is the client that keeps us waiting longest who makes room.
-    fn more(&mut self, deadline: Mono) -> Result<(), Halt> {
+    fn more(&mut self, deadline: Mono, have: usize) -> Result<(), Halt> {
+        self.ctx.crowd.hold(&self.seat, have);
         self.seat.idle();
         let woken = self.socket.readable(None, deadline);
         self.seat.busy();
@@ -348,6 +366,9 @@ impl Conn {
     fn linger(&mut self, discard: bool) {
         self.seat.idle();
         let until = Mono::now().after(self.ctx.limits.linger);
+        // room for a body that was not read; who sends without end is not listened to
+        let body = if self.ended { 0 } else { self.ctx.limits.body_bytes };
+        let mut left = body.saturating_add(self.ctx.limits.head_bytes);
         if !discard && !self.input.is_empty() {
             return;
         }
@@ -355,7 +376,8 @@ impl Conn {
             self.input.clear();
             let ready = self.socket.readable(Some(&self.ctx.stop), until) == Woken::Ready;
             let goes_on = ready && self.fill() == Ok(true);
-            if !goes_on || !(discard || self.input.is_empty()) {
+            left = left.saturating_sub(self.input.len());
+            if !goes_on || left == 0 || !(discard || self.input.is_empty()) {
                 return;
             }
         }

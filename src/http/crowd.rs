@@ -14,10 +14,14 @@ use super::request::Peer;
 use super::socket::Socket;
 use crate::sys::clock::Mono;
 
-/// Bytes of answers that slow readers may keep us holding, all together.
+/// Bytes of bodies and answers that slow clients may keep us holding, all together.
 const HELD: usize = 64 * 1024 * 1024;
-/// A reader that has taken nothing for so long is one of those, in nanoseconds.
+/// A client that we have waited for so long is one of those, in nanoseconds. With twice the bytes it
+/// does not take that.
 const SLOW: u64 = 1_000_000_000;
+
+/// Fewer bytes than this are not counted.
+const FEW: usize = 64 * 1024;
 
 /// Whose connection it is: connections of one are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -49,7 +53,7 @@ pub(super) struct Seat {
     whose: Whose,
     /// Nanoseconds of the monotonic clock; 0 while a request is being served.
     idle_since: AtomicU64,
-    /// Bytes of the answer that is being sent, if they are many.
+    /// Bytes of the body that comes, or of the answer that goes, if they are many.
     held: AtomicUsize,
 }
 
@@ -103,24 +107,26 @@ impl Seats {
         }
     }
 
-    /// Cuts readers that take nothing until there is room for `bytes` more.
-    fn unburden(&mut self, bytes: usize) {
+    /// Cuts clients that neither send nor take anything until there is room for `bytes` more.
+    fn unburden(&mut self, own: &Seat, bytes: usize) {
         let now = Mono::now().0;
-        loop {
-            let held = |s: &Arc<Seat>| s.held.load(Ordering::Relaxed);
-            let all = self.taken.values().map(held).fold(bytes, usize::saturating_add);
-            if all <= HELD {
+        let held = |s: &Seat| s.held.load(Ordering::Relaxed);
+        let others = || self.taken.iter().filter(|(_, s)| !std::ptr::eq(s.as_ref(), own));
+        let mut all = others().map(|(_, s)| held(s)).fold(bytes, usize::saturating_add);
+        if all <= HELD {
+            return;
+        }
+        let mut waiting: Vec<(u64, u64, usize)> = others()
+            .map(|(n, s)| (s.since(), *n, held(s)))
+            .filter(|(since, _, bytes)| *since != 0 && *bytes > 0)
+            .collect();
+        waiting.sort_unstable();
+        for (since, number, bytes) in waiting {
+            if all <= HELD || (all <= 2 * HELD && now.saturating_sub(since) < SLOW) {
                 return;
             }
-            let stuck = self.taken.iter().filter(|(_, s)| {
-                let since = s.socket.waits_since();
-                held(s) > 0 && since != 0 && now.saturating_sub(since) >= SLOW
-            });
-            let Some(number) = stuck.min_by_key(|(_, s)| s.socket.waits_since()).map(|(n, _)| *n)
-            else {
-                return;
-            };
             self.cut(number);
+            all -= bytes;
         }
     }
 }
@@ -166,13 +172,14 @@ impl Crowd {
         Some(Ticket { crowd: Arc::clone(self), number, seat })
     }
 
-    /// An answer of so many bytes is being sent; 0: it has been. Readers that take nothing of theirs
-    /// are cut when answers together are too large to be held.
+    /// A connection holds so many bytes of a body or answer. Clients for which we wait are cut when all
+    /// hold too many together.
     pub fn hold(&self, seat: &Seat, bytes: usize) {
-        if bytes > 0 {
-            self.lock().unburden(bytes);
+        let few = bytes < FEW;
+        let before = seat.held.swap(if few { 0 } else { bytes }, Ordering::Relaxed);
+        if !few && bytes > before {
+            self.lock().unburden(seat, bytes);
         }
-        seat.held.store(bytes, Ordering::Relaxed);
     }
 
     /// Cuts a connection for whose client we wait, to have its descriptor; false when there is none.

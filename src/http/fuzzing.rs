@@ -5,8 +5,8 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::auth::Credentials;
@@ -116,6 +116,7 @@ pub fn serve(input: &[u8], server: &Server, backend: Arc<dyn Backend>) -> std::i
         credentials: Credentials::of(server),
         guard: Guard::of(server),
         crowd,
+        turn: Mutex::default(),
         refusal_told: AtomicBool::new(false),
     };
     let peer = Peer::Inet(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));

@@ -1,8 +1,8 @@
 //! The running server: its threads, and how they end.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
@@ -104,6 +104,7 @@ impl Server {
             guard: Guard::of(&bound.server),
             credentials,
             crowd: Arc::clone(&crowd),
+            turn: Mutex::default(),
             refusal_told: AtomicBool::new(false),
         });
         let door = Door::new(opening, bound, ctx);

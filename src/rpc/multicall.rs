@@ -3,13 +3,21 @@
 //! Part of the service; runs on the connection's thread. A call that takes its time (a start that
 //! is waited for) holds up those behind it, as upstream.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::dispatch::Service;
 use super::faults::{FAILED, INCORRECT_PARAMETERS, fault};
 use super::value::{Fault, Value};
 
 /// Bytes of results after which no further call is made: a request of a few kilobytes could
-/// otherwise ask for a thousand logs. A single answer may have as much (see [`super::logs::MOST`]).
-const MOST: usize = 56 * 1024 * 1024;
+/// otherwise ask for a thousand logs. The last answer alone may have more (see [`super::logs::MOST`]).
+const MOST: usize = 16 * 1024 * 1024;
+
+/// Bytes of results from which on requests go on one at a time, lest many of them fill the memory.
+const MANY: usize = 1024 * 1024;
+
+/// Whose turn that is.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Makes the calls of an array of structs `{methodName, params}`. Results are bare values, as the
 /// reference gives them, not the one-element arrays that other servers give.
@@ -24,7 +32,11 @@ pub(super) fn multicall(service: &Service, calls: Option<&Value>) -> Result<Valu
     };
     let mut results = Vec::with_capacity(calls.len());
     let mut size = 0usize;
+    let mut turn = None;
     for call in calls {
+        if size >= MANY && turn.is_none() {
+            turn = Some(TURN.lock().unwrap_or_else(PoisonError::into_inner));
+        }
         let result = match size {
             0..MOST => one(service, call),
             _ => Err(fault(FAILED, Some("the answers before this one are too long"))),
