@@ -123,6 +123,7 @@ fn differences(program: &str, overrides: &Overrides) -> i32 {
 
 fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refused> {
     memory::share_one_heap();
+    limits::no_core();
     fds::keep_stdio()?;
     // Before anything is opened that could get one of their numbers.
     let given = notify::given_sockets();

@@ -2,6 +2,7 @@
 //!
 //! Defaults named here are those of Supervisor 4.3.0. Durations are whole seconds, sizes bytes.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -116,8 +117,8 @@ pub struct User {
     pub gid: u32,
 }
 
-/// One control server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One control server. Its password is not shown by `{:?}`.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Server {
     /// Section it comes from, such as `unix_http_server`.
     pub section: String,
@@ -129,6 +130,18 @@ pub struct Server {
     pub password: Option<String>,
     /// What browsers may do.
     pub web: WebAccess,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("section", &self.section)
+            .field("address", &self.address)
+            .field("username", &self.username)
+            .field("password", &self.password.as_ref().map(|_| "(not shown)"))
+            .field("web", &self.web)
+            .finish()
+    }
 }
 
 /// What browsers and monitoring may do. Keys of our own, off by default; those for browsers matter on

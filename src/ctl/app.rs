@@ -15,6 +15,7 @@ use super::transport::Client;
 use super::{exit, shell, tty};
 use crate::config::ctl::{CtlConfig, exit_code, load_ctl};
 use crate::config::env::Env;
+use crate::sys::cmdline;
 
 /// Runs supervisorctl. `args` starts with the program's name.
 pub fn run(args: Vec<OsString>) -> ExitCode {
@@ -26,6 +27,10 @@ pub fn run(args: Vec<OsString>) -> ExitCode {
         }
         Parsed::Wrong(text) => return usage(&text, exit::INVALID_ARGS),
     };
+    if let Some(password) = &options.password {
+        // where the system does not let us, it is as with any other program
+        let _ = cmdline::hide(password);
+    }
     match load_ctl(options.configuration.as_deref()) {
         Ok(config) => start(options, config),
         Err(error) => {

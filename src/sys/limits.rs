@@ -4,6 +4,7 @@
 use crate::config::model::{Level, Note};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use std::sync::OnceLock;
 
 /// "No limit" in a limit's value.
 const UNLIMITED: u64 = libc::RLIM_INFINITY;
@@ -68,6 +69,24 @@ pub fn raise(minfds: u64, minprocs: u64) -> Result<Vec<Note>, LimitError> {
         }
     }
     Ok(notes)
+}
+
+/// The limit on core files that we were started with: soft, hard.
+static CORE: OnceLock<(u64, u64)> = OnceLock::new();
+
+/// No core file of this process: passwords of the configuration would be in it. Programs get the limit
+/// that we were started with, see [`core_of_programs`].
+pub fn no_core() {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_CORE) else { return };
+    // a soft limit can always be lowered, and raised again up to the hard one
+    if soft != 0 && setrlimit(Resource::RLIMIT_CORE, 0, hard).is_ok() {
+        let _ = CORE.set((soft, hard));
+    }
+}
+
+/// The limit on core files that programs are to get, when ours is another.
+pub fn core_of_programs() -> Option<(u64, u64)> {
+    CORE.get().copied()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 pub mod alone;
 pub mod atomic;
 pub mod clock;
+pub mod cmdline;
 pub mod creds;
 pub mod daemon;
 pub mod epoll;

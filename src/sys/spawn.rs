@@ -15,6 +15,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use super::errno;
+use super::limits;
 use super::places::{self, Places};
 use super::strings::Strings;
 
@@ -66,6 +67,7 @@ struct Prepared<'a> {
     name: &'a [u8],
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
+    core: Option<libc::rlimit>,
 }
 
 /// The child's stack. Its few frames need about 1 KiB.
@@ -86,6 +88,8 @@ pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
         name: spec.argv.first(),
         argv: spec.argv.pointers(),
         envp: spec.envp.pointers(),
+        core: limits::core_of_programs()
+            .map(|(rlim_cur, rlim_max)| libc::rlimit { rlim_cur, rlim_max }),
     };
     // u128 keeps the stack's end aligned to 16 bytes, as the psABI asks.
     let mut stack = vec![0u128; STACK / 16];
@@ -127,6 +131,10 @@ extern "C" fn child(arg: *mut libc::c_void) -> libc::c_int {
         libc::setpgid(0, 0);
         descriptors(p);
         signals();
+        if let Some(core) = &p.core {
+            // limits are the child's own (no CLONE_THREAD)
+            libc::setrlimit(libc::RLIMIT_CORE, core);
+        }
         if let Err(text) = identity(p.spec) {
             say(b"couldn't setuid to ");
             put(p.spec.user_label.to_bytes());
