@@ -134,6 +134,7 @@ fn a_trap_that_is_laid_while_the_log_is_rotated_catches_nothing() {
         program("@DIR@/tmp/w.log")
     ));
     trap.env.start(&[]);
+    trap.env.wait_state("w", "RUNNING");
     trap.env.wait_text("tmp/w.log", "out\n");
     // what a rotated file would replace is a link: the name is replaced, not what it leads to
     trap.link("w.log.1", "secret");
