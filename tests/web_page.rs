@@ -61,6 +61,8 @@ impl Browser {
             .args(["-c", script, "sh"])
             .args([&to, &from, &env.path("profile")])
             .arg(path)
+            // a browser that is killed leaves its temporary files behind
+            .env("TMPDIR", env.dir())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
