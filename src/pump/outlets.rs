@@ -360,6 +360,13 @@ impl Outlets {
         let others: Vec<Token> =
             self.sinks.keys().copied().filter(|t| !files.contains(t)).collect();
         others.into_iter().for_each(|t| self.close_sink(t));
+        let mut ctx = Ctx {
+            now: self.now,
+            stats: &self.shared.stats,
+            spare: &mut self.spare,
+            notes: &mut self.notes,
+        };
+        self.syslog.close(&mut ctx);
         // What they had to say.
         self.say_notes();
         files.into_iter().for_each(|t| self.close_sink(t));

@@ -171,6 +171,8 @@ impl Sink {
 
     fn keep(&mut self, data: &[u8], ctx: &mut Ctx<'_>) {
         let room = KEEP.saturating_sub(self.pending.len()).min(*ctx.spare);
+        // Without memory there is nothing to keep it in.
+        let room = if self.pending.try_reserve(room.min(data.len())).is_ok() { room } else { 0 };
         let (kept, lost) = data.split_at(room.min(data.len()));
         self.pending.extend_from_slice(kept);
         *ctx.spare -= kept.len();
@@ -249,7 +251,12 @@ impl Sink {
 
     fn works(&mut self, ctx: &mut Ctx<'_>) {
         self.pause = PAUSE.0;
-        if let Some((errno, lost)) = self.trouble.over(ctx.now) {
+        let over = self.trouble.over(ctx.now);
+        self.tell_end(over, ctx);
+    }
+
+    fn tell_end(&self, over: Option<(Errno, u64)>, ctx: &mut Ctx<'_>) {
+        if let Some((errno, lost)) = over {
             ctx.notes.push(format!(
                 "{}: {} works again after {errno:?}, {lost} bytes were lost",
                 self.label,
@@ -334,8 +341,13 @@ impl Sink {
                 self.state = State::Blocked { give_up, stalled: true };
                 self.tell("write to", Errno::EAGAIN, ctx);
             }
-            _ if self.deadline().is_some_and(|t| ctx.now >= t) => self.retry(ctx),
-            _ => {}
+            State::Failing { retry, .. } if ctx.now >= retry && !self.pending.is_empty() => {
+                self.retry(ctx);
+            }
+            _ => {
+                let over = self.trouble.reckon(ctx.now);
+                self.tell_end(over, ctx);
+            }
         }
     }
 
@@ -344,6 +356,7 @@ impl Sink {
         match self.state {
             State::Blocked { give_up, stalled: false } => Some(give_up),
             State::Failing { retry, .. } if !self.pending.is_empty() => Some(retry),
+            State::Fine => self.trouble.reckoning(),
             _ => None,
         }
     }
@@ -625,6 +638,27 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap().len(), KEEP + 5);
         assert_eq!(bench.spare, 1 << 20);
         assert_eq!(sink.deadline(), None);
+    }
+
+    #[test]
+    fn a_loss_soon_after_another_is_told_a_little_later() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let path = dir.join("w");
+        let mut sink = bench.sink(&path);
+        for _ in 0..2 {
+            fs::remove_file(&path).unwrap();
+            std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+            sink.reopen(&mut bench.ctx());
+            sink.write(&[b'x'; KEEP + 10], OFF, &mut bench.ctx());
+            fs::remove_file(&path).unwrap();
+            sink.reopen(&mut bench.ctx());
+        }
+        assert_eq!(bench.notes.len(), 2, "the second trouble came too soon: {:?}", bench.notes);
+        assert!(sink.deadline().is_some());
+        bench.later(11);
+        sink.tick(&mut bench.ctx());
+        assert!(bench.notes[2].ends_with("works again after ENOSPC, 10 bytes were lost"));
+        assert_eq!((bench.lost(), sink.deadline()), (20, None));
     }
 
     #[test]

@@ -41,7 +41,8 @@ impl Stdin {
 
     /// Adds bytes and writes as much as the pipe takes.
     pub fn write(&mut self, data: &[u8], out: &mut Outlets) -> Result<(), Refused> {
-        if self.waiting.len() + data.len() > LIMIT {
+        let full = self.waiting.len() + data.len() > LIMIT;
+        if full || self.waiting.try_reserve(data.len()).is_err() {
             return Err(Refused::Full);
         }
         self.waiting.extend(data);

@@ -56,7 +56,8 @@ impl Syslog {
         match self.try_deliver(message, ctx.now) {
             Ok(()) => {
                 Stats::add(&ctx.stats.syslog_sent, 1);
-                if let Some((errno, lost)) = self.trouble.over(ctx.now) {
+                let over = self.trouble.over(ctx.now);
+                if let Some((errno, lost)) = over.or_else(|| self.trouble.reckon(ctx.now)) {
                     let path = self.path.display();
                     ctx.notes.push(format!(
                         "syslog: {path} works again after {errno:?}, {lost} lines were lost"
@@ -73,6 +74,15 @@ impl Syslog {
                         .push(format!("syslog: cannot send to {path} ({errno:?}), trying again"));
                 }
             }
+        }
+    }
+
+    /// Tells what was lost and not told yet: nothing more will be sent.
+    pub fn close(&mut self, ctx: &mut Ctx<'_>) {
+        let lost = self.trouble.take_lost();
+        if lost > 0 {
+            let path = self.path.display();
+            ctx.notes.push(format!("syslog: {path} closed, {lost} lines were lost"));
         }
     }
 
@@ -189,5 +199,8 @@ mod tests {
             (bench.stats.syslog_sent.load(Relaxed), bench.stats.syslog_lost.load(Relaxed));
         assert!(sent > 0 && lost > 0 && sent + lost == 5000, "{sent} {lost}");
         assert_eq!(bench.notes.len(), 1);
+        let (stats, spare, notes) = (&bench.stats, &mut bench.spare, &mut bench.notes);
+        log.close(&mut Ctx { now: bench.now, stats, spare, notes });
+        assert!(bench.notes[1].ends_with(&format!("closed, {lost} lines were lost")));
     }
 }

@@ -131,6 +131,14 @@ pub fn proc_fds(pid: i32) -> Vec<i32> {
     fds
 }
 
+/// Seconds of processor time that a process has used, all its threads together.
+pub fn cpu_seconds(pid: i32) -> f64 {
+    // utime and stime in hundredths of a second, which is what USER_HZ is on every Linux.
+    let stat = proc_stat(pid);
+    let field = |n: usize| stat.get(n).and_then(|f| f.parse::<f64>().ok()).unwrap_or(0.0);
+    (field(11) + field(12)) / 100.0
+}
+
 /// Whether a process is there and no zombie.
 pub fn alive(pid: i32) -> bool {
     proc_stat(pid).first().is_some_and(|state| state != "Z" && state != "X")
@@ -265,6 +273,26 @@ impl TestEnv {
         command.args(["-c", script, "sh", env!("CARGO_BIN_EXE_supervisord"), "-c"]);
         command.arg(self.path("supervisord.conf"));
         self.start_as(command);
+    }
+
+    /// Starts the daemon where `@DIR@/small` is a file system of its own, made with these options of
+    /// tmpfs, such as `size=128k`. Nobody else sees it and it ends with the daemon. Gives the path
+    /// that leads there from outside; none, and a line that says so, where that is not possible.
+    pub fn start_with_disk(&mut self, options: &str) -> Option<PathBuf> {
+        if !is_root() {
+            return None;
+        }
+        std::fs::create_dir_all(self.path("small")).unwrap();
+        let mount = format!("mount -t tmpfs -o {options} none '{}/small'", self.dir.display());
+        let tried = Command::new("unshare").args(["-m", "/bin/sh", "-c", &mount]).output();
+        if !tried.is_ok_and(|o| o.status.success()) {
+            skipped("no mount namespace to be had here");
+            return None;
+        }
+        let script = self.write("mount.sh", &format!("{mount} || exit 1\nexec \"$@\"\n"));
+        self.start_by_shell(&format!("exec unshare -m /bin/sh '{}' \"$@\"", script.display()));
+        let inside = format!("/proc/{}/root{}/small", self.pid(), self.dir.display());
+        Some(PathBuf::from(inside))
     }
 
     /// Starts a daemon that goes to the background; gives the exit code of its parent and the
@@ -498,7 +526,15 @@ impl Drop for TestEnv {
             }
         }
         if !std::thread::panicking() {
-            let _ = std::fs::remove_dir_all(&self.dir);
+            // Processes that are ending may still make files.
+            for _ in 0..100 {
+                match std::fs::remove_dir_all(&self.dir) {
+                    Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                        std::thread::park_timeout(Duration::from_millis(5));
+                    }
+                    _ => break,
+                }
+            }
         }
     }
 }
