@@ -25,6 +25,8 @@ use crate::sys::clock::{self, Mono};
 
 /// Pause after an error that only time can mend: no descriptors, no memory.
 const PAUSE: Duration = Duration::from_millis(200);
+/// Errors of accept(2) that are no trouble.
+const PASSING: [i32; 4] = [libc::EAGAIN, libc::EINTR, libc::ECONNABORTED, libc::EPROTO];
 /// Such errors are logged no more often than this.
 const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// Pause before a socket file that has been removed comes back, lest two that remove each other's
@@ -107,20 +109,18 @@ impl Door {
             Ok((fd, peer)) => {
                 self.admit(Socket::new(fd), peer);
             }
+            // taken by nobody, or given up by the client before we came: try the next
+            Err(e) if e.raw_os_error().is_some_and(|n| PASSING.contains(&n)) => {}
             Err(e) => self.endure(&e),
         }
     }
 
+    /// There is no descriptor, thread or memory for a client. (For a thread that is EAGAIN.)
     fn endure(&mut self, e: &std::io::Error) {
-        // taken by nobody, or given up by the client before we came: try the next
-        let passing = [libc::EAGAIN, libc::EINTR, libc::ECONNABORTED, libc::EPROTO];
-        if e.raw_os_error().is_some_and(|n| passing.contains(&n)) {
-            return;
-        }
         let now = Mono::now();
         if self.trouble.is_none_or(|told| now.since(told) >= TELL_AGAIN) {
             let name = &self.bound.server.section;
-            let text = format!("cannot accept all connections of [{name}]: {e}");
+            let text = format!("cannot accept all connections of [{name}], trying on: {e}");
             self.ctx.backend.log(Level::Warn, &text);
             self.trouble = Some(now);
         }
