@@ -5,6 +5,7 @@
 //! waited for: with `wait=true` as long as it takes a process to start or stop. Owns nothing but
 //! the lock that keeps re-reads of the configuration in order.
 
+use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -292,7 +293,7 @@ impl Service {
         if !logs::exists(file) {
             return Err(fault(NO_FILE, Some(&file.to_string_lossy())));
         }
-        logs::read(file, args.int(0)?, args.int(1)?).map(Value::from)
+        self.shown(file, logs::read(file, args.int(0)?, args.int(1)?))
     }
 
     fn read_process_log(&self, args: Args, channel: Channel) -> Result<Value, Fault> {
@@ -301,7 +302,16 @@ impl Service {
         if !logs::exists(file) {
             return Err(fault(NO_FILE, Some(&file.to_string_lossy())));
         }
-        logs::read(file, args.int(1)?, args.int(2)?).map(Value::from)
+        self.shown(file, logs::read(file, args.int(1)?, args.int(2)?))
+    }
+
+    /// A log for a client; the administrator hears when there is no memory for it.
+    fn shown(&self, file: &Path, read: Result<String, Fault>) -> Result<Value, Fault> {
+        if read.as_ref().is_err_and(|f| f.text.ends_with(logs::NO_MEMORY)) {
+            let text = format!("{} is not shown to a client: {}", file.display(), logs::NO_MEMORY);
+            self.activity.warn(&text);
+        }
+        read.map(Value::from)
     }
 
     fn tail_process_log(&self, args: Args, channel: Channel) -> Result<Value, Fault> {

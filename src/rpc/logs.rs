@@ -18,13 +18,17 @@ use crate::guarded::{self, How};
 /// whole log comes in one call as with upstream; few enough to bound what a call can make us hold.
 pub const MOST: u64 = 56 * 1024 * 1024;
 
+/// Said of a log that is too long for the memory there is.
+pub const NO_MEMORY: &str = "there is not enough memory for so much of it";
+
 /// Reads `length` bytes from `offset` on; a length of 0 means up to the end, a negative offset
 /// counts from the end and wants a length of 0.
 ///
 /// Gives at most [`MOST`] bytes: the first of those asked for, or the last with a negative offset.
 ///
 /// # Errors
-/// BAD_ARGUMENTS for other negative numbers, FAILED where the file cannot be read.
+/// BAD_ARGUMENTS for other negative numbers, FAILED where the file cannot be read, with
+/// [`NO_MEMORY`] where that is the reason.
 pub fn read(file: &Path, offset: i64, length: i64) -> Result<String, Fault> {
     // Upstream opens first, so an unreadable file wins over bad numbers.
     let mut file = open(file).map_err(|_| fault(FAILED, None))?;
@@ -41,7 +45,10 @@ pub fn read(file: &Path, offset: i64, length: i64) -> Result<String, Fault> {
             }
         },
     };
-    bytes.map(text).map_err(|_| fault(FAILED, None))
+    bytes.map(text).map_err(|e| {
+        let starved = e.kind() == io::ErrorKind::OutOfMemory;
+        fault(FAILED, starved.then_some(NO_MEMORY))
+    })
 }
 
 /// The end of a log: `[text, size, overflow]`. Of a file that cannot be read `["", offset, false]`.
@@ -109,11 +116,29 @@ fn open(path: &Path) -> io::Result<Option<(File, u64)>> {
 
 fn part(file: &mut File, start: u64, count: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
+    let there = file.metadata()?.len().saturating_sub(start);
+    let count = count.min(MOST);
+    affordable(count.min(there))?;
     // A position that the file system cannot have is behind the end of any file.
     if file.seek(SeekFrom::Start(start)).is_ok() {
-        file.take(count.min(MOST)).read_to_end(&mut bytes)?;
+        file.take(count).read_to_end(&mut bytes)?;
     }
     Ok(bytes)
+}
+
+/// Whether there is memory for so many bytes of a log and for the answer that will hold them. Where
+/// memory is limited a client that asks for much is refused: the daemon would end if it ran out.
+fn affordable(bytes: u64) -> io::Result<()> {
+    // What is small fits into what the heap has, or all is lost anyway.
+    const SMALL: u64 = 1024 * 1024;
+    if bytes <= SMALL {
+        return Ok(());
+    }
+    // The bytes, and as XML, where some become longer.
+    let needed = usize::try_from(bytes.saturating_mul(4)).unwrap_or(usize::MAX);
+    // Not touched, so this costs two system calls.
+    let got = Vec::<u8>::new().try_reserve_exact(std::hint::black_box(needed));
+    got.map_err(|_| io::ErrorKind::OutOfMemory.into())
 }
 
 fn text(bytes: Vec<u8>) -> String {

@@ -31,7 +31,13 @@ pub fn encode_call(method: &str, params: &[Value]) -> String {
 
 /// The response that carries a result.
 pub fn encode_response(result: &Value) -> String {
-    let mut out = String::with_capacity(512);
+    // A log of many megabytes is not to be copied again and again while the document grows.
+    let long = match result {
+        Value::Str(s) => s.len(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).map(str::len).sum(),
+        _ => 0,
+    };
+    let mut out = String::with_capacity(512 + long + long / 64);
     out.push_str(PROLOG);
     out.push_str(RESULT);
     push_value(&mut out, result);
