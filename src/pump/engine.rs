@@ -13,10 +13,10 @@ use crossbeam_channel::Receiver;
 use super::flow::{Flow, Turn};
 use super::gather::Next;
 use super::outlets::{Outlets, Token};
-use super::stdin::Stdin;
+use super::stdin::{Refused, Stdin};
 use super::timers::Timer;
 use super::wake::Shared;
-use super::{Done, Pipes, PumpMsg, Stream};
+use super::{Done, Pipes, PumpMsg, Stream, pyrepr};
 use crate::config::model::Level;
 use crate::coordinator::inbox::{Gen, Msg, ProcId};
 use crate::machine::ExitStatus;
@@ -374,9 +374,13 @@ impl Pump {
         let worked = match token.and_then(|t| self.inputs.get_mut(&t)) {
             Some(input) => match input.stdin.write(data, &mut self.out) {
                 Ok(()) => true,
-                Err(refused) => {
-                    if refused == super::stdin::Refused::Closed {
-                        self.close_input(token);
+                Err(Refused::Closed) => {
+                    self.close_input(token);
+                    false
+                }
+                Err(Refused::Full { first, waiting }) => {
+                    if first {
+                        self.tell_full(id, generation, waiting);
                     }
                     false
                 }
@@ -386,6 +390,16 @@ impl Pump {
         if let Some(done) = done {
             call(|| done(worked));
         }
+    }
+
+    fn tell_full(&mut self, id: ProcId, generation: Gen, waiting: usize) {
+        let flow = self.run_of(id, generation).and_then(|r| r.flows.first().copied());
+        let plan = flow.and_then(|t| self.flows.get(&t)).map(|f| f.plan.clone());
+        let name = plan.map_or_else(String::new, |p| pyrepr::text(&p.name));
+        let text = format!(
+            "{name} stdin: {waiting} bytes wait to be read, more is refused until it has read them"
+        );
+        self.out.log(Level::Warn, &text);
     }
 
     fn flush_input(&mut self, token: Token) {

@@ -21,6 +21,8 @@ pub(super) struct Stdin {
     token: Token,
     waiting: VecDeque<u8>,
     watched: bool,
+    /// It has been said that no more is kept.
+    full_told: bool,
 }
 
 /// The child has closed its end (EPIPE), or does not read at all.
@@ -29,21 +31,27 @@ pub(super) enum Refused {
     /// Nothing can be written any more.
     Closed,
     /// Far too much is waiting; nothing was added.
-    Full,
+    Full {
+        /// Since it was empty.
+        first: bool,
+        /// Bytes that wait.
+        waiting: usize,
+    },
 }
 
 impl Stdin {
     /// Takes over the write end.
     pub fn new(fd: OwnedFd, token: Token) -> Stdin {
         unblock(&fd);
-        Stdin { fd, token, waiting: VecDeque::new(), watched: false }
+        Stdin { fd, token, waiting: VecDeque::new(), watched: false, full_told: false }
     }
 
     /// Adds bytes and writes as much as the pipe takes.
     pub fn write(&mut self, data: &[u8], out: &mut Outlets) -> Result<(), Refused> {
         let full = self.waiting.len() + data.len() > LIMIT;
         if full || self.waiting.try_reserve(data.len()).is_err() {
-            return Err(Refused::Full);
+            let told = std::mem::replace(&mut self.full_told, true);
+            return Err(Refused::Full { first: !told, waiting: self.waiting.len() });
         }
         self.waiting.extend(data);
         self.flush(out)
@@ -68,6 +76,7 @@ impl Stdin {
                 out.epoll.remove(&self.fd);
                 self.watched = false;
                 self.waiting = VecDeque::new();
+                self.full_told = false;
             }
             _ => {}
         }
