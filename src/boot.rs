@@ -6,6 +6,7 @@
 
 use std::io::Write;
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -32,6 +33,9 @@ use crate::runner::thread::Links;
 use crate::sys::notify::{self, Given, Manager};
 use crate::sys::places::Places;
 use crate::sys::{creds, daemon, fds, limits, memory, signals};
+
+/// Pause between two tries to begin anew after a restart.
+const LIFE_AGAIN: Duration = Duration::from_secs(1);
 
 /// Exit code of a start that failed, as in the reference.
 const USAGE: i32 = 2;
@@ -172,7 +176,18 @@ fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refuse
                     onset = Onset { first: false, first_id, trouble, kept: Vec::new() };
                     config = old;
                 }
-                _ => return Err(Refused(text)),
+                // Nor does it fit what there is, such as no thread or no place on the disk. Everything
+                // is stopped already, so that the end would help nobody.
+                Some(old) => {
+                    if process.ended_within(LIFE_AGAIN) {
+                        return Ok(());
+                    }
+                    let text = format!("restart failed, tried again: {text}");
+                    let trouble = Some(Note { level: Level::Critical, text });
+                    onset = Onset { first: false, first_id, trouble, kept: Vec::new() };
+                    config = old;
+                }
+                None => return Err(Refused(text)),
             },
         }
     }
@@ -236,6 +251,35 @@ impl Process {
 
     fn try_life(&self, config: Arc<Config>, onset: Onset) -> Result<Outcome, Refused> {
         let Onset { first, first_id, trouble, kept } = onset;
+        let (pump, activity) = match self.begin(&config, first, trouble) {
+            Ok(begun) => begun,
+            Err(refused) => {
+                // Their files must not be left behind.
+                http::discard(kept);
+                return Err(refused);
+            }
+        };
+        match self.prepare(&config, first, kept, &activity) {
+            Ok(ready) => self.live(config.clone(), first, first_id, ready, activity, pump),
+            Err(refused) => {
+                if !first {
+                    // In the background nobody reads stderr any more.
+                    activity.log(Level::Critical, &format!("restart failed: {}", refused.0));
+                }
+                // What led here must not be lost with the queue.
+                pump.write_out();
+                Err(refused)
+            }
+        }
+    }
+
+    /// User, limits and activity log, with what is to be said first.
+    fn begin(
+        &self,
+        config: &Config,
+        first: bool,
+        trouble: Option<Note>,
+    ) -> Result<(pump::Idle, Activity), Refused> {
         let d = &config.daemon;
         let mut notes: Vec<Note> = config.notes.clone();
         notes.extend(trouble);
@@ -266,16 +310,18 @@ impl Process {
         for note in &notes {
             activity.log(note.level, &note.text);
         }
-        match self.prepare(&config, first, kept, &activity) {
-            Ok(ready) => self.live(config.clone(), first, first_id, ready, activity, pump),
-            Err(refused) => {
-                if !first {
-                    // In the background nobody reads stderr any more.
-                    activity.log(Level::Critical, &format!("restart failed: {}", refused.0));
-                }
-                // What led here must not be lost with the queue.
-                pump.write_out();
-                Err(refused)
+        Ok((pump, activity))
+    }
+
+    /// Waits, when there is no coordinator to listen; true when a signal asks for the end meanwhile.
+    fn ended_within(&self, pause: Duration) -> bool {
+        let end = Instant::now() + pause;
+        loop {
+            match self.inbox.1.recv_deadline(end) {
+                Ok(Msg::Signal(libc::SIGTERM | libc::SIGINT | libc::SIGQUIT)) => return true,
+                // What clients asked the life before for: dropped, which tells them.
+                Ok(_) => {}
+                Err(_) => return false,
             }
         }
     }
@@ -370,7 +416,16 @@ impl Process {
         let service =
             Service::new(published, self.inbox.0.clone(), Box::new(move || loader()), activity);
         let backend = Arc::new(RpcBackend(Arc::new(service)));
-        let server = http::serve_after(Some(opened), ready.servers, backend, Limits::default())?;
+        let served = http::serve_after(Some(opened), ready.servers, backend, Limits::default());
+        let server = match served {
+            Ok(server) => server,
+            Err(e) => {
+                // The next try makes a pump of its own.
+                handle.send(PumpMsg::Quit);
+                let _ = pump.join();
+                return Err(e.into());
+            }
+        };
         let (ending, next_id) = coordinator.run();
         let kept = match &ending {
             Ending::Shutdown => server.shutdown_but(&[]),

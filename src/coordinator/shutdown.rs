@@ -91,7 +91,7 @@ impl Coordinator {
             let _ = sender.send(Msg::RestartConfig { config, call });
         };
         if let Err(e) = self.outside.apart("reload", Box::new(read)) {
-            self.refuse_restart(call, &format!("no thread: {e}"));
+            self.refuse_restart(call, &format!("there is no thread to be had: {e}"));
         }
     }
 
