@@ -263,10 +263,15 @@ impl Mix {
 
     /// Everything but a full disk: nothing may be lost.
     fn nothing_is_lost(&self) {
+        self.nothing_is_lost_by("");
+    }
+
+    /// The same by a writer that is told something.
+    fn nothing_is_lost_by(&self, manner: &str) {
         use Step::{Clear, CopyTruncate, Kill, Move, Reopen, Wait};
         let mut env = TestEnv::new();
-        if self.options.0.contains("strip_ansi") {
-            env.write("journal.colours", "");
+        if !manner.is_empty() {
+            env.write(&format!("journal{manner}"), "");
         }
         let section = section(&env, "@DIR@/logs", MAXBYTES, self.options.1);
         env.configure_with(self.options.0, &section);
@@ -300,7 +305,7 @@ impl Mix {
         env.write("journal.fast", "");
         let section = section(&env, "@DIR@/small", 2 * MAXBYTES, self.options.1);
         env.configure_with(self.options.0, &section);
-        let Some(small) = env.start_with_disk("size=32m") else { return };
+        let Some(small) = env.start_with_disk("size=32m", "") else { return };
         let mut scene = Scene::new(env, small, self.seed, self.names());
         for _ in 0..self.steps {
             let all = [Wait, Reopen, Move, CopyTruncate, Kill, Fill, Fill, Free];
@@ -339,7 +344,14 @@ fn a_log_for_both_streams_holds_every_byte_in_the_order_of_writing() {
 #[test]
 fn escape_sequences_go_and_nothing_else() {
     let options = ("strip_ansi=true", "");
-    Mix { options, steps: 120, seed: 3, logs: BOTH.to_vec() }.nothing_is_lost();
+    Mix { options, steps: 120, seed: 3, logs: BOTH.to_vec() }.nothing_is_lost_by(".colours");
+}
+
+#[test]
+fn pipes_of_one_page_are_no_loss() {
+    // What users get who have used up fs.pipe-user-pages-soft.
+    Mix { options: ("", ""), steps: 60, seed: 6, logs: BOTH.to_vec() }
+        .nothing_is_lost_by(".narrow");
 }
 
 #[test]

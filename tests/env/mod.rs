@@ -139,6 +139,15 @@ pub fn cpu_seconds(pid: i32) -> f64 {
     (field(11) + field(12)) / 100.0
 }
 
+/// Asserts that the daemon has hardly anything to do: trouble is waited out, not turned around in.
+pub fn assert_calm(env: &TestEnv, when: &str) {
+    const INTERVAL: Duration = Duration::from_millis(1500);
+    let before = cpu_seconds(env.pid());
+    std::thread::sleep(INTERVAL);
+    let used = cpu_seconds(env.pid()) - before;
+    assert!(used < 0.1, "{used:.2} s of processor time in {INTERVAL:?} {when}");
+}
+
 /// Whether a process is there and no zombie.
 pub fn alive(pid: i32) -> bool {
     proc_stat(pid).first().is_some_and(|state| state != "Z" && state != "X")
@@ -276,9 +285,9 @@ impl TestEnv {
     }
 
     /// Starts the daemon where `@DIR@/small` is a file system of its own, made with these options of
-    /// tmpfs, such as `size=128k`. Nobody else sees it and it ends with the daemon. Gives the path
+    /// tmpfs, such as `size=128k`; `args` are more of its arguments. Nobody else sees it and it ends with the daemon. Gives the path
     /// that leads there from outside; none, and a line that says so, where that is not possible.
-    pub fn start_with_disk(&mut self, options: &str) -> Option<PathBuf> {
+    pub fn start_with_disk(&mut self, options: &str, args: &str) -> Option<PathBuf> {
         if !is_root() {
             return None;
         }
@@ -290,7 +299,8 @@ impl TestEnv {
             return None;
         }
         let script = self.write("mount.sh", &format!("{mount} || exit 1\nexec \"$@\"\n"));
-        self.start_by_shell(&format!("exec unshare -m /bin/sh '{}' \"$@\"", script.display()));
+        let script = script.display();
+        self.start_by_shell(&format!("exec unshare -m /bin/sh '{script}' \"$@\" {args}"));
         let inside = format!("/proc/{}/root{}/small", self.pid(), self.dir.display());
         Some(PathBuf::from(inside))
     }
