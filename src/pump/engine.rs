@@ -173,6 +173,7 @@ impl Pump {
                     self.flow_turn(token);
                 }
             }
+            Timer::Input(token) => self.flush_input(token),
             Timer::Sink(token) => self.out.tick(token),
             Timer::Early(id, generation) => {
                 if let Some(status) = self.early.remove(&(id, generation)) {

@@ -4,6 +4,7 @@
 
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -12,6 +13,7 @@ use super::capture::{Capture, Part};
 use super::gather::Gather;
 use super::outlets::{Outlets, Token};
 use super::strip_ansi::Stripper;
+use super::timers::Timer;
 use super::wake::Stats;
 use super::{Stream, StreamPlan, pyrepr};
 use crate::config::model::Level;
@@ -23,6 +25,8 @@ use crate::sys::epoll::{Interest, held_bytes};
 const READS: usize = 8;
 /// A read that gave less found the pipe nearly empty.
 const SHORT: usize = 16 << 10;
+/// How often a pipe is looked at that cannot be watched.
+pub(super) const BLIND: Duration = Duration::from_millis(500);
 /// What a pipe holds where that cannot be told.
 const CAPACITY: usize = 64 << 10;
 
@@ -63,6 +67,8 @@ pub(super) struct Flow {
     pub held_by_inbox: bool,
     fd: OwnedFd,
     watch: Watch,
+    /// It cannot be watched, which has been said.
+    blind: bool,
     strip: Option<Stripper>,
     capture: Option<Capture>,
 }
@@ -101,6 +107,7 @@ impl Flow {
             muted: false,
             fd,
             watch: Watch::Off,
+            blind: false,
             strip: plan.strip_ansi.then(Stripper::default),
             // A listener's output is its protocol.
             capture: (limit > 0 && !plan.listener).then(|| Capture::new(limit)),
@@ -138,12 +145,20 @@ impl Flow {
             _ => out.epoll.modify(&self.fd, self.token, interest),
         };
         match done {
-            Ok(()) => self.watch = want,
-            // No room in the epoll set: nothing would ever be read. Say it; the exit still drains.
-            Err(e) => out.log(
-                Level::Error,
-                &format!("{} {}: cannot watch the pipe: {e}", self.plan.name, self.channel()),
-            ),
+            Ok(()) => (self.watch, self.blind) = (want, false),
+            // No room in the epoll set: it is read by the clock.
+            Err(e) => {
+                if !std::mem::replace(&mut self.blind, true) {
+                    let (name, channel) = (pyrepr::text(&self.plan.name), self.channel());
+                    let text = format!(
+                        "{name} {channel}: cannot watch the pipe, reading it every {BLIND:?}: {e}"
+                    );
+                    out.log(Level::Error, &text);
+                }
+                let at = out.now.after(BLIND);
+                self.pause_until = Some(at);
+                out.timers.set(at, Timer::Flow(self.token));
+            }
         }
     }
 

@@ -7,8 +7,9 @@ use std::os::fd::OwnedFd;
 
 use nix::errno::Errno;
 
-use super::flow::unblock;
+use super::flow::{BLIND, unblock};
 use super::outlets::{Outlets, Token};
+use super::timers::Timer;
 use crate::sys::epoll::Interest;
 
 /// More than this is not kept for a child that does not read: a client could fill our memory.
@@ -71,6 +72,10 @@ impl Stdin {
         match (self.waiting.is_empty(), self.watched) {
             (false, false) => {
                 self.watched = out.epoll.add(&self.fd, self.token, Interest::Write).is_ok();
+                if !self.watched {
+                    // No room in the epoll set: it is tried by the clock.
+                    out.timers.set(out.now.after(BLIND), Timer::Input(self.token));
+                }
             }
             (true, true) => {
                 out.epoll.remove(&self.fd);

@@ -576,6 +576,22 @@ fn a_panicking_completion_is_not_the_pumps_end() {
 }
 
 #[test]
+fn what_cannot_be_watched_is_read_by_the_clock() {
+    let b = Bench::new();
+    // epoll refuses plain files, as it refuses pipes when it has no room.
+    let path = b.dir.join("in place of a pipe");
+    fs::write(&path, "all of it\n").unwrap();
+    let plan = Arc::new(b.plan(Channel::Stdout, |_| {}));
+    let fd = fs::File::open(&path).unwrap().into();
+    let stdout = Some(Stream { fd, plan, file: None });
+    let pipes = Pipes { stdout, ..Pipes::default() };
+    b.pump.send(PumpMsg::Attach { id: ID, generation: 1, pipes });
+    until(|| b.out() == "all of it\n");
+    assert!(b.log().contains("cannot watch the pipe, reading it every 500ms"), "{}", b.log());
+    assert_eq!(b.log().lines().count(), 1, "{}", b.log());
+}
+
+#[test]
 fn an_activity_log_that_cannot_be_opened_is_an_error_at_the_start() {
     let dir = TempDir::new();
     let path = Some(dir.join("no/such/folder"));
