@@ -96,7 +96,8 @@ impl Example {
         std::os::unix::fs::symlink("run/supervisor.sock", env.socket()).unwrap();
         let path = format!("{}:{}", celery.display(), std::env::var("PATH").unwrap());
         let mut daemon = env.supervisord(&[]);
-        daemon.env("PATH", &path);
+        // What its workers leave behind when they are killed lies in the test's folder.
+        daemon.env("PATH", &path).env("TMPDIR", env.dir());
         env.start_as(daemon);
         Example { env, path }
     }
