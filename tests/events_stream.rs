@@ -5,12 +5,12 @@
 mod env;
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use env::{TestEnv, Value, wait_for};
+use env::{TestEnv, Value, free_port, wait_for};
 use supervisord::json::{self, Json};
 
 const CAT: &str = "[program:cat]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\n";
@@ -186,11 +186,6 @@ fn a_client_that_does_not_read_holds_nobody_up_and_is_told_what_it_missed() {
     };
     assert!(missing > 0 && bytes < 30_000_000, "{missing} {bytes}");
     assert_eq!(env.state("flood"), "RUNNING");
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn status(port: u16, headers: &str) -> String {

@@ -5,13 +5,13 @@
 mod env;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
-use env::{TestEnv, wait_for};
+use env::{TestEnv, free_port, wait_for};
 
 /// What is installed; it brings the reference for its client library.
 const PACKAGE: &str = "superlance==2.0.0";
@@ -75,11 +75,6 @@ fn memmon_restarts_a_program_that_grows() {
         Some(env.pid_of("grower")).filter(|pid| *pid != 0 && *pid != grower)
     });
     assert_eq!(env.pid_of("small"), small);
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 #[test]

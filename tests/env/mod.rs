@@ -77,10 +77,22 @@ pub fn skipped(why: &str) {
     let _ = writeln!(std::io::stderr(), "{test}: skipped, {why}");
 }
 
-/// A TCP port that was free a moment ago. The system hands out others first before it comes back to
-/// this one, so nobody else takes it in between.
+/// A TCP port that was free a moment ago, from below those that the system gives to clients: one of
+/// these could become the near end of any connection before it is used here.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    use std::sync::atomic::{AtomicU16, Ordering};
+    const FIRST: u16 = 12_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Test programs that run side by side begin at different places.
+    let begin = std::process::id().wrapping_mul(61) % u32::from(COUNT);
+    (0..COUNT)
+        .find_map(|_| {
+            let step = u32::from(NEXT.fetch_add(1, Ordering::Relaxed));
+            let port = FIRST + u16::try_from((begin + step) % u32::from(COUNT)).unwrap();
+            std::net::TcpListener::bind(("127.0.0.1", port)).is_ok().then_some(port)
+        })
+        .expect("a free port")
 }
 
 /// A file of /proc/PID as text; empty when the process is gone.
