@@ -29,6 +29,9 @@ const BUFFER: usize = 128 << 10;
 const MESSAGES: usize = 1024;
 /// Starts of one process whose pipes may be held open by grandchildren.
 const LINGERING: usize = 8;
+/// Pipes that may be large at a time. With many busy ones the processors are busy anyway, and large
+/// pipes would only push each other out of their caches.
+const WIDE: usize = 4;
 /// An exit whose `Attach` does not come is passed on after this.
 const EARLY: Duration = Duration::from_secs(1);
 /// Whose the stream is that nobody can read.
@@ -68,6 +71,8 @@ pub(super) struct Pump {
     early: HashMap<(ProcId, Gen), ExitStatus>,
     /// Streams not read until the coordinator has caught up.
     throttled: Vec<Token>,
+    /// Streams whose pipe was made larger.
+    wide: Vec<Token>,
     quit: bool,
 }
 
@@ -92,6 +97,7 @@ impl Pump {
             inputs: HashMap::new(),
             early: HashMap::new(),
             throttled: Vec::new(),
+            wide: Vec::new(),
             quit: false,
         })
     }
@@ -225,7 +231,32 @@ impl Pump {
                     self.out.timers.set(until, Timer::Flow(token));
                 }
                 flow.settle(&mut self.out);
+                if flow.gather.wants_room(self.out.now) {
+                    self.widen(token);
+                }
             }
+        }
+    }
+
+    /// Makes the pipe of a stream larger, if it is not and there is none too many of them. One that
+    /// was busy once has to give way.
+    fn widen(&mut self, token: Token) {
+        if self.wide.contains(&token) {
+            return;
+        }
+        let (flows, now) = (&mut self.flows, self.out.now);
+        self.wide.retain(|t| match flows.get_mut(t) {
+            Some(flow) if flow.gather.is_idle(now) => {
+                flow.narrow();
+                false
+            }
+            flow => flow.is_some(),
+        });
+        if self.wide.len() < WIDE
+            && let Some(flow) = self.flows.get_mut(&token)
+            && flow.widen()
+        {
+            self.wide.push(token);
         }
     }
 

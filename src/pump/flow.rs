@@ -29,15 +29,8 @@ const SHORT: usize = 16 << 10;
 pub(super) const BLIND: Duration = Duration::from_millis(500);
 /// What a pipe holds where that cannot be told.
 const CAPACITY: usize = 64 << 10;
-
-/// How the epoll set sees the pipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Watch {
-    Off,
-    /// Left alone for a moment; a hang-up is reported.
-    End,
-    On,
-}
+/// What a pipe holds that is always full. More would not fit into a processor's own cache.
+const WIDE: i32 = 256 << 10;
 
 /// Result of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,7 +59,8 @@ pub(super) struct Flow {
     /// The coordinator has enough to do.
     pub held_by_inbox: bool,
     fd: OwnedFd,
-    watch: Watch,
+    /// Stands in the epoll set.
+    watched: bool,
     /// It cannot be watched, which has been said.
     blind: bool,
     strip: Option<Stripper>,
@@ -106,7 +100,7 @@ impl Flow {
             held_by_inbox: false,
             muted: false,
             fd,
-            watch: Watch::Off,
+            watched: false,
             blind: false,
             strip: plan.strip_ansi.then(Stripper::default),
             // A listener's output is its protocol.
@@ -127,26 +121,21 @@ impl Flow {
 
     /// Makes the epoll set agree with what the stream waits for.
     pub fn settle(&mut self, out: &mut Outlets) {
-        let want = if self.held_by_sink || self.held_by_inbox {
-            Watch::Off
-        } else if self.pause_until.is_some() {
-            Watch::End
+        // Left alone means out of the set, not only without interest: as long as it stands there,
+        // each write of the child runs through epoll, for nothing.
+        let want = !(self.held_by_sink || self.held_by_inbox || self.pause_until.is_some());
+        if want == self.watched {
+            return;
+        }
+        let done = if want {
+            out.epoll.add(&self.fd, self.token, Interest::Read)
         } else {
-            Watch::On
-        };
-        let interest = if want == Watch::On { Interest::Read } else { Interest::Nothing };
-        let done = match (self.watch, want) {
-            (old, new) if old == new => return,
-            (_, Watch::Off) => {
-                out.epoll.remove(&self.fd);
-                Ok(())
-            }
-            (Watch::Off, _) => out.epoll.add(&self.fd, self.token, interest),
-            _ => out.epoll.modify(&self.fd, self.token, interest),
+            out.epoll.remove(&self.fd);
+            Ok(())
         };
         match done {
-            Ok(()) => (self.watch, self.blind) = (want, false),
-            // No room in the epoll set: it is read by the clock.
+            Ok(()) => (self.watched, self.blind) = (want, false),
+            // No room in the epoll set: it is read by the clock until there is.
             Err(e) => {
                 if !std::mem::replace(&mut self.blind, true) {
                     let (name, channel) = (pyrepr::text(&self.plan.name), self.channel());
@@ -159,6 +148,21 @@ impl Flow {
                 self.pause_until = Some(at);
                 out.timers.set(at, Timer::Flow(self.token));
             }
+        }
+    }
+
+    /// Makes the pipe larger; false when the kernel does not want that.
+    pub fn widen(&mut self) -> bool {
+        let Ok(size) = fcntl(&self.fd, FcntlArg::F_SETPIPE_SZ(WIDE)) else { return false };
+        self.gather = Gather::new(usize::try_from(size).unwrap_or(CAPACITY));
+        true
+    }
+
+    /// Back to the usual size. Where it holds more than that it stays as it is: memory is taken by
+    /// what is in it, not by its size.
+    pub fn narrow(&mut self) {
+        if fcntl(&self.fd, FcntlArg::F_SETPIPE_SZ(CAPACITY as i32)).is_ok() {
+            self.gather = Gather::new(CAPACITY);
         }
     }
 
@@ -345,7 +349,7 @@ impl Flow {
     /// The stream has ended: lets go of everything, the log file too.
     pub fn close(mut self, out: &mut Outlets) {
         self.let_go(out);
-        if self.watch != Watch::Off {
+        if self.watched {
             out.epoll.remove(&self.fd);
         }
         if let Some(sink) = self.sink {
