@@ -7,16 +7,21 @@ use crate::events::{Event, EventType, PoolEffect};
 use crate::pump::PumpMsg;
 
 impl Coordinator {
-    pub(super) fn notify(&mut self, kind: EventType, event: impl FnOnce() -> Event) {
+    /// Sends an event. True: there is something about it in the activity log.
+    pub(super) fn notify(&mut self, kind: EventType, event: impl FnOnce() -> Event) -> bool {
         self.bus.emit(kind, event, &mut self.wishes);
-        self.grant();
+        self.grant()
     }
 
-    /// Carries out what the bus wants done.
-    pub(super) fn grant(&mut self) {
+    /// Carries out what the bus wants done. True: lines for the activity log were among it.
+    pub(super) fn grant(&mut self) -> bool {
+        let mut told = false;
         for wish in self.wishes.drain() {
             match wish {
-                PoolEffect::Log(level, text) => self.activity.log(level, &text),
+                PoolEffect::Log(level, text) => {
+                    self.activity.log(level, &text);
+                    told = true;
+                }
                 PoolEffect::Write { id, serial, data } => {
                     let Some(p) = self.table.get(id) else { continue };
                     let (generation, sender) = (p.generation, self.sender.clone());
@@ -29,6 +34,7 @@ impl Coordinator {
                 }
             }
         }
+        told
     }
 
     pub(super) fn output_event(

@@ -41,8 +41,13 @@ impl Coordinator {
             }
             Op::SendStdin { id, name, data } => self.send_stdin(id, &name, data, reply),
             Op::RemoteComm { kind, data } => {
-                self.notify(EventType::RemoteCommunication, || Event::remote(kind, data));
-                self.answer(reply, Ok(Value::Bool(true)));
+                let event = || Event::remote(kind, data);
+                if self.notify(EventType::RemoteCommunication, event) {
+                    self.answer(reply, Ok(Value::Bool(true)));
+                } else {
+                    // No line to wait for, so no way round by the pump.
+                    let _ = reply.try_send(Ok(Value::Bool(true)));
+                }
             }
             Op::Adopt(config) => {
                 let result = self.adopt(config);

@@ -32,6 +32,8 @@ const LINGERING: usize = 8;
 /// Pipes that may be large at a time. With many busy ones the processors are busy anyway, and large
 /// pipes would only push each other out of their caches.
 const WIDE: usize = 4;
+/// How long the coordinator's answer to a listener's output is waited for without sleeping.
+const ANSWER: Duration = Duration::from_micros(40);
 /// An exit whose `Attach` does not come is passed on after this.
 const EARLY: Duration = Duration::from_secs(1);
 /// Whose the stream is that nobody can read.
@@ -136,10 +138,23 @@ impl Pump {
         if self.quit {
             return;
         }
+        self.await_answer();
         self.wait(ready);
         self.out.now = Mono::now();
         for &token in ready.iter() {
             self.ready(token);
+        }
+    }
+
+    /// A listener's result is on its way to the coordinator, and its next event will be back before
+    /// this thread could fall asleep and be woken again.
+    fn await_answer(&mut self) {
+        if !std::mem::take(&mut self.out.answer_due) {
+            return;
+        }
+        let end = Mono::now().after(ANSWER);
+        while self.queue.is_empty() && Mono::now() < end {
+            std::thread::yield_now();
         }
     }
 

@@ -257,6 +257,7 @@ impl Flow {
         }
         let (id, generation) = (self.id, self.generation);
         out.send_counted(data.len(), Msg::ListenerOutput { id, generation, data: data.to_vec() });
+        out.answer_due = true;
     }
 
     fn part(&mut self, capture: &mut Capture, part: Part<'_>, out: &mut Outlets) {

@@ -57,6 +57,8 @@ pub(super) struct Outlets {
     pub now: Mono,
     /// Streams whose sink takes bytes again.
     pub released: Vec<Token>,
+    /// The coordinator has got output of a listener since the last turn.
+    pub answer_due: bool,
     /// For text without escape sequences; kept to save allocations.
     pub scratch: Vec<u8>,
     sinks: HashMap<Token, Entry>,
@@ -86,6 +88,7 @@ impl Outlets {
             shared,
             now: Mono::now(),
             released: Vec::new(),
+            answer_due: false,
             scratch: Vec::new(),
             sinks: HashMap::new(),
             by_path: HashMap::new(),
