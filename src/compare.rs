@@ -11,7 +11,7 @@ use std::os::unix::fs::FileTypeExt;
 use crate::config::ini::{Entry, Ini, Section as IniSection};
 use crate::config::model::{Address, Autorestart, Config, Overrides};
 use crate::config::options::Section;
-use crate::config::values::{entry_point, restart, seconds, whole};
+use crate::config::values::{boolean, entry_point, restart, seconds, whole};
 use crate::config::{ConfigError, MAIN_INTERFACE, TWIDDLER_INTERFACE, load};
 
 /// The class behind the standard interface, which is taken for it.
@@ -155,6 +155,11 @@ fn of_program(
                     .to_owned()
             })
         }
+        "stopasgroup" if boolean(value) == Ok(true) => Some(
+            "what is left of its process group is killed, stopwaitsecs after a stop and at once after a \
+             crash; Python Supervisor leaves it running when the program itself has ended"
+                .to_owned(),
+        ),
         _ => None,
     }
 }

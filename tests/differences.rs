@@ -56,3 +56,15 @@ fn a_mistake_is_a_mistake_and_no_difference() {
     assert_eq!(code, Some(2));
     assert!(text.starts_with("Error: "), "{text}");
 }
+
+#[test]
+fn a_group_that_is_stopped_as_one_is_told_of() {
+    let (code, text) = differences("[program:x]\ncommand=/bin/cat\nstopasgroup=true\n");
+    assert_eq!(code, Some(1));
+    assert!(
+        text.contains("[program:x] stopasgroup=true: what is left of its process group"),
+        "{text}"
+    );
+    let (code, _) = differences("[program:x]\ncommand=/bin/cat\nstopasgroup=false\n");
+    assert_eq!(code, Some(0));
+}

@@ -21,6 +21,7 @@ pub mod published;
 mod remembering;
 pub mod shutdown;
 pub mod spawning;
+mod survivors;
 pub mod table;
 pub mod timers;
 mod turn;
@@ -38,6 +39,7 @@ use self::outside::Outside;
 use self::published::Published;
 use self::shutdown::Phase;
 use self::spawning::Spawning;
+use self::survivors::Survivors;
 use self::table::Table;
 use self::timers::Timers;
 use crate::activity::Activity;
@@ -109,6 +111,7 @@ pub struct Coordinator {
     ticker: Ticker,
     phase: Phase,
     spawning: Spawning,
+    survivors: Survivors,
     /// Dropped when all programs that start by themselves have been made: as in the reference, the
     /// first answer that anybody gets shows them with their pids.
     opening: Option<Sender<Infallible>>,
@@ -138,6 +141,7 @@ impl Coordinator {
             ticker: Ticker::new(),
             phase: Phase::Running,
             spawning: Spawning::default(),
+            survivors: Survivors::default(),
             opening: Some(parts.opening),
             reports: Reports::new(parts.manager),
         }

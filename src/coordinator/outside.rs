@@ -26,7 +26,8 @@ pub trait Outside {
     /// ESRCH when it has been reaped, EPERM, EINVAL.
     fn signal(&self, child: &OwnedFd, signal: i32) -> io::Result<()>;
 
-    /// Sends a signal to a process group, whose leader must not have been reaped.
+    /// Sends a signal to a process group, whose leader must not have been reaped, or of which it was
+    /// known a moment ago that some member lives. Signal 0 asks whether one does.
     ///
     /// # Errors
     /// ESRCH, EPERM, EINVAL.

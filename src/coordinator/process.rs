@@ -58,6 +58,7 @@ impl Coordinator {
             Effect::Log(level, text) => self.activity.log(level, &text),
             Effect::Spawn => self.spawn(id),
             Effect::Kill { signal, group } => self.kill(id, signal, group),
+            Effect::Survivors { leader, at } => self.survivors(id, leader, at),
             Effect::Reap => {
                 self.bus.exited(id, &mut self.wishes);
                 self.grant();

@@ -214,6 +214,9 @@ impl Coordinator {
                 self.stop_group(&next);
             }
         }
+        if !self.survivors.is_empty() {
+            return None;
+        }
         match std::mem::replace(&mut self.phase, Phase::Over) {
             Phase::Stopping { then, .. } => Some(then),
             Phase::Running | Phase::Leaving { .. } | Phase::Over => None,

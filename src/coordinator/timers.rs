@@ -26,6 +26,8 @@ pub enum Timer {
     Watchdog,
     /// A message to the service manager found no room.
     Notify,
+    /// A look at process groups that outlive their programs.
+    Survivors,
 }
 
 /// All deadlines in order. One that is set anew or taken back leaves nothing behind, so a program

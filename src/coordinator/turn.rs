@@ -185,6 +185,7 @@ impl Coordinator {
             Timer::Tick => self.tick(),
             Timer::Watchdog => self.feed_watchdog(),
             Timer::Notify => self.tell_untold(),
+            Timer::Survivors => self.look_after_survivors(),
         }
     }
 }

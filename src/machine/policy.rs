@@ -23,6 +23,11 @@ impl Policy<'_> {
         self.program.exitcodes.contains(&status.code())
     }
 
+    /// Whether the process group is the program: it gets every signal that is to end it.
+    pub fn is_one_with_its_group(&self) -> bool {
+        self.program.stopasgroup && self.program.killasgroup
+    }
+
     /// Whether an exit from RUNNING is followed by a new start.
     pub fn restarts_after(&self, status: ExitStatus) -> bool {
         self.may_start

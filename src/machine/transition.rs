@@ -62,6 +62,14 @@ pub enum Effect {
     },
     /// A line for the activity log.
     Log(Level, String),
+    /// What is left of its process group is to be killed. Comes before [`Effect::Reap`], so the
+    /// number of the group is still its own.
+    Survivors {
+        /// pid of the program, which is the group's number.
+        leader: i32,
+        /// When; none: at once.
+        at: Option<Mono>,
+    },
     /// The exit has been dealt with: the zombie may go.
     Reap,
 }
@@ -373,8 +381,17 @@ impl Step<'_> {
             Level::Warn,
             format!("exited: {} ({}; not expected)", self.name, describe(status)),
         );
+        self.end_crew(status);
         self.gone();
         self.after_back_off();
+    }
+
+    /// A program whose group is stopped and killed as one has crashed: its children would keep ports
+    /// and files from the next start. Those of one that ended as expected may be meant to stay.
+    fn end_crew(&mut self, status: ExitStatus) {
+        if self.policy.is_one_with_its_group() && !self.policy.expected(status) {
+            self.out.push(Effect::Survivors { leader: self.m.pid, at: None });
+        }
     }
 
     fn exited_running(&mut self, status: ExitStatus) {
@@ -390,6 +407,7 @@ impl Step<'_> {
         let (level, word) =
             if expected { (Level::Info, "expected") } else { (Level::Warn, "not expected") };
         self.log(level, format!("exited: {} ({}; {word})", self.name, describe(status)));
+        self.end_crew(status);
         self.gone();
         if !self.policy.restarts_after(status) {
             return;
@@ -415,11 +433,15 @@ impl Step<'_> {
 
     fn exited_stopping(&mut self, status: ExitStatus) {
         self.m.stop_wall = self.now.wall;
-        self.m.due = None;
+        let due = self.m.due.take();
         self.m.exitstatus = Some(status.code());
         self.change(State::Stopped, true);
         let level = if self.policy.expected(status) { Level::Info } else { Level::Warn };
         self.log(level, format!("stopped: {} ({})", self.name, describe(status)));
+        if self.policy.is_one_with_its_group() {
+            // They got the stop signal, too, and have the time that it would have had.
+            self.out.push(Effect::Survivors { leader: self.m.pid, at: due });
+        }
         self.gone();
     }
 }
@@ -625,6 +647,42 @@ mod tests {
             let spawns = e.contains(&Effect::Spawn);
             assert_eq!(spawns, again, "{way:?} {code}");
             assert!(e.contains(&Effect::Reap));
+        }
+    }
+
+    #[test]
+    fn the_group_of_a_program_that_is_one_with_it_does_not_outlive_it() {
+        let survivors = |e: &[Effect]| -> Vec<(i32, Option<Mono>)> {
+            e.iter()
+                .filter_map(|e| match e {
+                    Effect::Survivors { leader, at } => Some((*leader, *at)),
+                    _ => None,
+                })
+                .collect()
+        };
+        for one in [false, true] {
+            let bench = || {
+                let mut b = Bench::new(|p| {
+                    (p.stopasgroup, p.killasgroup, p.startsecs) = (one, true, 0);
+                    p.autorestart = Autorestart::Never;
+                });
+                b.at(0, Input::Start);
+                b.at(0, Input::Spawned(7));
+                b
+            };
+            let at_once = if one { vec![(7, None)] } else { vec![] };
+            let crash = bench().at(10, Input::Exited(ExitStatus::Code(3)));
+            assert_eq!(survivors(&crash), at_once);
+            assert_eq!(survivors(&bench().at(10, Input::Exited(ExitStatus::Code(0)))), []);
+            let mut b = bench();
+            b.at(10, Input::Stop);
+            let due = b.m.due;
+            assert!(due.is_some());
+            let later = if one { vec![(7, due)] } else { vec![] };
+            let e = b.at(10, Input::Exited(ExitStatus::Code(0)));
+            assert_eq!(survivors(&e), later);
+            let reap = e.iter().position(|e| *e == Effect::Reap).unwrap();
+            assert!(!one || matches!(e[reap - 1], Effect::Survivors { .. }));
         }
     }
 

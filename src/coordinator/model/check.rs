@@ -50,7 +50,7 @@ pub fn after_turn(
     // What the shutdown has begun last is the next turn's.
     let over = c.timers.next().is_some_and(|at| at.0 <= now);
     hold!(!over || !matches!(c.phase, Phase::Running), "a deadline is over and was left");
-    hold!(c.timers.count() <= 2 * count + 5, "{} deadlines, {count} processes", c.timers.count());
+    hold!(c.timers.count() <= 2 * count + 6, "{} deadlines, {count} processes", c.timers.count());
     for timer in c.timers.all() {
         if let Timer::Process(id) | Timer::StopReport(id) = timer {
             hold!(c.table.get(id).is_some(), "{timer:?} of a process that has left");
@@ -60,6 +60,8 @@ pub fn after_turn(
     let wanted = ticks.into_iter().any(|kind| c.bus.wants(kind));
     let waits = c.timers.at(Timer::Tick).is_some();
     hold!(wanted == waits, "TICK events are wanted: {wanted}, waited for: {waits}");
+    let looked_after = c.timers.at(Timer::Survivors).is_some();
+    hold!(looked_after != c.survivors.is_empty(), "groups that are left: {looked_after}");
     structure(life)?;
     let mood = life.published.mood();
     let fits = match &c.phase {
