@@ -9,12 +9,13 @@ use std::io::{PipeWriter, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossbeam_channel::{Receiver, unbounded};
+use crossbeam_channel::Receiver;
 use divan::Bencher;
 use divan::counter::BytesCount;
 
 use supervisord::config::model::Level;
 use supervisord::coordinator::inbox::{Channel, Msg, ProcId};
+use supervisord::coordinator::mailbox::mailbox;
 use supervisord::machine::ExitStatus;
 use supervisord::pump::{
     MainLog, Pipes, PumpConfig, PumpHandle, PumpMsg, Stream, StreamPlan, fuzzing, start,
@@ -41,7 +42,7 @@ impl Rig {
     fn new(change: impl FnOnce(&mut StreamPlan)) -> Rig {
         let dir = std::env::temp_dir().join(format!("pump-bench-{}", std::process::id()));
         std::fs::create_dir_all(&dir).unwrap();
-        let (sender, inbox) = unbounded();
+        let (sender, inbox) = mailbox();
         let main_log =
             MainLog { path: None, maxbytes: 0, backups: 0, stdout: false, level: Level::Info };
         let syslog = dir.join("syslog");

@@ -8,7 +8,7 @@ use std::io::Write;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, bounded};
 
 use crate::activity::Activity;
 use crate::autolog;
@@ -17,6 +17,7 @@ use crate::compare;
 use crate::config::model::{Address, Config, Group, GroupKind, Level, Note, Overrides, Server};
 use crate::config::{load, notes};
 use crate::coordinator::inbox::Msg;
+use crate::coordinator::mailbox::{Mailbox, mailbox};
 use crate::coordinator::outside::System;
 use crate::coordinator::published::{AutoLogs, Published};
 use crate::coordinator::{Coordinator, Ending, Loader, Parts};
@@ -150,7 +151,7 @@ fn run(mut overrides: Overrides, mut warnings: Vec<String>) -> Result<(), Refuse
         Overrides { configuration: Some(config.file.to_string_lossy().into_owned()), ..overrides };
     let loader: Loader = Arc::new(move || load::reread(&overrides).map_err(|e| e.to_string()));
     let manager = Manager::from_env();
-    let inbox = unbounded();
+    let inbox = mailbox();
     let given = Arc::new(given);
     let family = OnceLock::new();
     let process = Process { inbox, loader, warnings, family, manager, given, places };
@@ -214,7 +215,7 @@ struct Outcome {
 
 /// What stays over restarts.
 struct Process {
-    inbox: (Sender<Msg>, Receiver<Msg>),
+    inbox: (Mailbox, Receiver<Msg>),
     loader: Loader,
     /// What the start has to say in the activity log.
     warnings: Vec<String>,

@@ -9,6 +9,7 @@ pub mod calls;
 mod groups;
 pub mod history;
 pub mod inbox;
+pub mod mailbox;
 mod manager;
 mod members;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use self::calls::Calls;
 use self::inbox::Msg;
+use self::mailbox::Mailbox;
 use self::manager::Reports;
 use self::outside::Outside;
 use self::published::Published;
@@ -64,7 +66,7 @@ pub enum Ending {
 /// What the coordinator is made of.
 pub struct Parts {
     /// The inbox's two ends.
-    pub inbox: (Sender<Msg>, Receiver<Msg>),
+    pub inbox: (Mailbox, Receiver<Msg>),
     /// What readers see.
     pub published: Arc<Published>,
     /// The activity log.
@@ -93,7 +95,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 
 /// The coordinator's state.
 pub struct Coordinator {
-    sender: Sender<Msg>,
+    sender: Mailbox,
     inbox: Receiver<Msg>,
     published: Arc<Published>,
     activity: Activity,

@@ -2,7 +2,7 @@
 
 use super::inbox::{Gen, Msg, ProcId};
 use super::timers::Timer;
-use super::{Coordinator, Ending, SETTLED};
+use super::{Coordinator, Ending, SETTLED, mailbox};
 use crate::config::model::Level;
 use crate::events::listener::ListenerState;
 use crate::events::{Event, EventType};
@@ -38,10 +38,7 @@ impl Coordinator {
 
     /// Blocks until there is a message or the earliest deadline has come.
     fn wait(&self) -> Option<Msg> {
-        match self.timers.next() {
-            None => self.inbox.recv().ok(),
-            Some(at) => self.inbox.recv_timeout(at.since(self.mono())).ok(),
-        }
+        mailbox::wait(&self.inbox, self.timers.next(), || self.mono())
     }
 
     /// Deals with all that is there: the message that was waited for, others, deadlines. Gives what

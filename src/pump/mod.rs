@@ -44,7 +44,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::Sender;
 
 use crate::config::model::Level;
-use crate::coordinator::inbox::{Channel, Gen, Msg, ProcId};
+use crate::coordinator::inbox::{Channel, Gen, ProcId};
+use crate::coordinator::mailbox::Mailbox;
 use crate::machine::ExitStatus;
 use crate::sys::fds::EventFd;
 
@@ -194,7 +195,7 @@ pub struct PumpConfig {
     /// The log daemon's socket: [`SYSLOG`] but in tests.
     pub syslog: PathBuf,
     /// Where messages for the coordinator go.
-    pub inbox: Sender<Msg>,
+    pub inbox: Mailbox,
 }
 
 /// Where the log daemon listens.

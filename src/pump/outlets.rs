@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossbeam_channel::Sender;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::os::fd::AsFd;
 
@@ -22,6 +21,7 @@ use super::{MainLog, PumpConfig, StreamPlan};
 use crate::activity;
 use crate::config::model::Level;
 use crate::coordinator::inbox::Msg;
+use crate::coordinator::mailbox::Mailbox;
 use crate::sys::clock::{self, Mono};
 use crate::sys::epoll::{Epoll, Interest};
 
@@ -66,7 +66,7 @@ pub(super) struct Outlets {
     spare: usize,
     notes: Vec<String>,
     syslog: Syslog,
-    inbox: Sender<Msg>,
+    inbox: Mailbox,
     /// The activity log: first the copy on standard output, then the file (reference's order).
     main: Vec<Token>,
     main_file: Option<Token>,

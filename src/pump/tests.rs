@@ -7,10 +7,12 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded, unbounded};
+use crossbeam_channel::{Receiver, bounded};
 
 use super::testing::TempDir;
 use super::*;
+use crate::coordinator::inbox::Msg;
+use crate::coordinator::mailbox::mailbox;
 use crate::machine::ExitStatus;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -30,7 +32,7 @@ impl Bench {
 
     fn with(level: Level, change: impl FnOnce(&mut MainLog)) -> Bench {
         let dir = TempDir::new();
-        let (sender, inbox) = unbounded();
+        let (sender, inbox) = mailbox();
         let path = Some(dir.join("sd.log"));
         let mut main_log = MainLog { path, maxbytes: 0, backups: 0, stdout: false, level };
         change(&mut main_log);
@@ -596,7 +598,7 @@ fn an_activity_log_that_cannot_be_opened_is_an_error_at_the_start() {
     let dir = TempDir::new();
     let path = Some(dir.join("no/such/folder"));
     let main_log = MainLog { path, maxbytes: 0, backups: 0, stdout: false, level: Level::Info };
-    let (sender, _inbox) = unbounded();
+    let (sender, _inbox) = mailbox();
     let config = PumpConfig { main_log, syslog: SYSLOG.into(), inbox: sender };
     assert_eq!(start(config).unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::bounded;
 
 use super::args::Args;
 use super::faults::{
@@ -26,6 +26,7 @@ use super::xml::{self, XmlError};
 use crate::activity::Activity;
 use crate::config::model::{Config, Level};
 use crate::coordinator::inbox::{Channel, Msg, Op};
+use crate::coordinator::mailbox::Mailbox;
 use crate::coordinator::published::{GroupView, Mood, ProcSlot, Published};
 use crate::http::NotXmlRpc;
 use crate::monitor::Monitor;
@@ -43,7 +44,7 @@ pub type Load = Box<dyn Fn() -> Result<Config, String> + Send + Sync>;
 /// The XML-RPC service. Shared by all connections; each call may block its thread.
 pub struct Service {
     pub(super) published: Arc<Published>,
-    pub(super) inbox: Sender<Msg>,
+    pub(super) inbox: Mailbox,
     /// Clients that follow events.
     pub(super) streams: Arc<AtomicUsize>,
     pub(super) load: Load,
@@ -68,7 +69,7 @@ impl Service {
     /// servers, a change of those takes a restart, that is, a new service.
     pub fn new(
         published: Arc<Published>,
-        inbox: Sender<Msg>,
+        inbox: Mailbox,
         load: Load,
         activity: Activity,
     ) -> Service {

@@ -245,7 +245,7 @@ fn stdin_looks_at_the_text_before_the_name() {
 fn a_coordinator_that_is_gone_is_a_shutdown_and_a_dropped_call_a_failure() {
     let dropped = Bench::with(testing::config(groups()), Box::new(|_| None), Err(String::new()));
     assert_eq!(dropped.fault("stopProcess", &texts(&["solo"])), "FAILED: the call was dropped");
-    let (inbox, calls) = crossbeam_channel::unbounded();
+    let (inbox, calls) = crate::coordinator::mailbox::mailbox();
     drop(calls);
     let service = Service::new(
         testing::published(groups()),

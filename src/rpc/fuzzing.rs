@@ -10,6 +10,7 @@ use super::dispatch::Service;
 use crate::activity::Activity;
 use crate::config::model::{Config, Group, Level};
 use crate::coordinator::inbox::ProcId;
+use crate::coordinator::mailbox::mailbox;
 use crate::coordinator::published::{AutoLogs, GroupView, ProcSlot, Published, Structure};
 use crate::pump::PumpHandle;
 use crate::sys::fds::EventFd;
@@ -30,7 +31,7 @@ pub fn published(config: Config) -> Arc<Published> {
 pub fn service(published: Arc<Published>) -> io::Result<Service> {
     let pump = PumpHandle::new(unbounded().0, Arc::new(EventFd::new()?));
     let load = Box::new(|| Err("no file".to_owned()));
-    Ok(Service::new(published, unbounded().0, load, Activity::new(pump, Level::Critical)))
+    Ok(Service::new(published, mailbox().0, load, Activity::new(pump, Level::Critical)))
 }
 
 fn view(group: &Arc<Group>) -> Arc<GroupView> {

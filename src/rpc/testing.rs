@@ -13,6 +13,7 @@ use crate::config::model::{
     Autorestart, Config, Daemon, Group, GroupKind, Level, LogTarget, Output, Program, RpcInterface,
 };
 use crate::coordinator::inbox::{Msg, Op, ProcId, Target};
+use crate::coordinator::mailbox::mailbox;
 use crate::coordinator::published::{AutoLogs, GroupView, ProcSlot, Published, Structure};
 use crate::pump::{PumpHandle, PumpMsg};
 use crate::sys::fds::EventFd;
@@ -165,7 +166,7 @@ impl Bench {
     /// With these answers (none: the call is dropped) and this result of reading anew.
     pub fn with(config: Config, mut answer: Answer, load: Result<Config, String>) -> Bench {
         let published = publish(config);
-        let (inbox, calls) = unbounded();
+        let (inbox, calls) = mailbox();
         let (pump_sender, pump) = unbounded();
         let wake = Arc::new(EventFd::new().unwrap());
         let activity = Activity::new(PumpHandle::new(pump_sender, wake), Level::Trace);

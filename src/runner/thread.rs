@@ -6,8 +6,6 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
-
 use super::command::{Command as ResolvedCommand, resolve_command};
 use super::fcgi::OpenSocket;
 use super::orders::Orders;
@@ -16,6 +14,7 @@ use super::plan::Plan;
 use super::turn::Turn;
 use crate::config::model::User;
 use crate::coordinator::inbox::{Gen, Msg};
+use crate::coordinator::mailbox::Mailbox;
 use crate::guarded;
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan, open_for_spawn};
@@ -23,7 +22,7 @@ use crate::sys::fds::{Pipe, pipe};
 use crate::sys::places::Places;
 use crate::sys::spawn::{ChildSpec, Identity};
 use crate::sys::strings::{HoldsNul, Strings};
-use crate::sys::{errno, pidfd, spawn, wait};
+use crate::sys::{errno, memory, pidfd, spawn, wait};
 
 /// Orders to a runner.
 #[derive(Debug)]
@@ -46,7 +45,7 @@ pub struct Runner {
 #[derive(Clone)]
 pub struct Links {
     /// The coordinator.
-    pub inbox: Sender<Msg>,
+    pub inbox: Mailbox,
     /// The pump.
     pub pump: PumpHandle,
     /// Set where strangers are to be reaped.
@@ -128,6 +127,8 @@ impl Life {
         let Child { pid, pidfd, socket, pumped } = child;
         self.tell(Msg::Spawned { id, generation, pid, pidfd: pidfd.clone(), socket });
         drop(turn);
+        // Nothing is to be done until its end, which may take months.
+        memory::trim_stack();
         // Both fail only where somebody else reaped our child; then nothing is known of its end.
         let status = pidfd::wait_exit(&*pidfd)
             .and_then(|()| wait::peek(&*pidfd))
@@ -175,6 +176,8 @@ impl Life {
     }
 
     /// Prepares everything, waits for its turn, makes the child and hands its pipes to the pump.
+    // Not inlined: its frame is not to be there while the child lives.
+    #[inline(never)]
     fn spawn(&self, generation: Gen, turn: &Turn) -> Result<Child, String> {
         let plan = &*self.plan;
         let command = resolve_command(&plan.program.command, plan.path().as_deref())

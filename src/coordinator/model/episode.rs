@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::Receiver;
 
 use super::chance::Chance;
 use super::check;
@@ -17,6 +17,7 @@ use crate::config::model::{Config, Level};
 use crate::coordinator::Ending;
 use crate::coordinator::history::STATES;
 use crate::coordinator::inbox::{Channel, Gen, Msg, Op, ProcId, Shape, Target};
+use crate::coordinator::mailbox::{Mailbox, mailbox};
 use crate::coordinator::published::{AutoLogs, ProcSlot, Structure};
 use crate::events::{Subscription, TypeSet, stream};
 use crate::machine::{ExitStatus, State};
@@ -66,7 +67,7 @@ pub struct Episode {
     pub world: Rc<RefCell<World>>,
     pub life: Option<Life>,
     pub clients: Clients,
-    inbox: (Sender<Msg>, Receiver<Msg>),
+    inbox: (Mailbox, Receiver<Msg>),
     next_read: NextRead,
     level: Level,
     chance: Chance,
@@ -109,7 +110,7 @@ impl Episode {
             world: Rc::new(RefCell::new(World::new())),
             life: None,
             clients: Clients::default(),
-            inbox: unbounded(),
+            inbox: mailbox(),
             next_read: Arc::new(Mutex::new(Err("not yet".to_owned()))),
             level,
             chance,
@@ -147,7 +148,7 @@ impl Episode {
         match ending {
             None => {
                 let world = self.world.borrow();
-                check::after_turn(life, &world, self.inbox.0.is_empty(), &mut self.tally)
+                check::after_turn(life, &world, self.inbox.1.is_empty(), &mut self.tally)
             }
             Some(ending) => self.end_life(ending),
         }
@@ -218,7 +219,7 @@ impl Episode {
                 self.life = Some(life);
                 done?;
             }
-            moved |= !self.inbox.0.is_empty();
+            moved |= !self.inbox.1.is_empty();
             self.turn()?;
             self.look()?;
             if !moved || self.life.is_none() {

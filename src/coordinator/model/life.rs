@@ -7,12 +7,13 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
-use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, bounded, unbounded};
 
 use super::world::{Fake, Talk, World};
 use crate::activity::Activity;
 use crate::config::model::{Config, Level};
 use crate::coordinator::inbox::{Gen, Msg, ProcId};
+use crate::coordinator::mailbox::Mailbox;
 use crate::coordinator::published::{AutoLogs, Published};
 use crate::coordinator::{Coordinator, Parts};
 use crate::events::{Subscription, TypeSet, stream};
@@ -47,7 +48,7 @@ pub struct Life {
 
 pub struct Site<'a> {
     pub world: &'a Rc<RefCell<World>>,
-    pub inbox: &'a (Sender<Msg>, Receiver<Msg>),
+    pub inbox: &'a (Mailbox, Receiver<Msg>),
     pub next_read: &'a NextRead,
     pub level: Level,
 }

@@ -8,9 +8,8 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
-
 use crate::coordinator::inbox::{Gen, Msg, ProcId};
+use crate::coordinator::mailbox::Mailbox;
 use crate::coordinator::outside::Outside;
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg};
@@ -272,7 +271,7 @@ impl World {
     }
 
     /// A runner does one thing.
-    pub fn move_runner(&mut self, id: ProcId, inbox: &Sender<Msg>) {
+    pub fn move_runner(&mut self, id: ProcId, inbox: &Mailbox) {
         let Some(mut runner) = self.runners.remove(&id) else { return };
         runner.at = match runner.at {
             At::Idle => match runner.queue.pop_front() {
