@@ -27,10 +27,10 @@ use crate::pump::{self, MainLog, PumpConfig, PumpMsg};
 use crate::rehearsal;
 use crate::rpc::backend::RpcBackend;
 use crate::rpc::dispatch::Service;
-use crate::runner::fcgi;
 use crate::runner::orphans::{self, Family};
 use crate::runner::plan::Surroundings;
 use crate::runner::thread::Links;
+use crate::runner::{descriptors, fcgi};
 use crate::sys::notify::{self, Given, Manager};
 use crate::sys::places::Places;
 use crate::sys::{creds, daemon, fds, limits, memory, signals};
@@ -290,6 +290,14 @@ impl Process {
             notes.extend(
                 self.warnings.iter().map(|text| Note { level: Level::Warn, text: text.clone() }),
             );
+        }
+        let needed = descriptors::needed(config);
+        if let Some(limit) = limits::too_few_descriptors(needed) {
+            let text = format!(
+                "{needed} open files are needed when all programs run, and the limit is {limit}: raise \
+                 minfds in [supervisord]"
+            );
+            notes.push(Note { level: Level::Warn, text });
         }
         // As in the reference: the gravest first, otherwise as they came up.
         notes.sort_by_key(|note| std::cmp::Reverse(note.level));

@@ -162,3 +162,22 @@ fn a_failed_program_starts_when_its_command_appears() {
     env.sup("startProcess", &["x"]).unwrap();
     assert_eq!(env.state("x"), "RUNNING");
 }
+
+#[test]
+fn a_limit_of_descriptors_that_will_not_do_is_told_at_the_start() {
+    let env = |numprocs: u32| {
+        let mut env = TestEnv::new();
+        env.configure_with(
+            "minfds=200\n",
+            &format!(
+                "[program:p]\ncommand=/bin/cat\nnumprocs={numprocs}\nautostart=false\n\
+                 process_name=%(process_num)d\nredirect_stderr=true\n"
+            ),
+        );
+        env.start_by_shell("ulimit -n 200; exec \"$@\"");
+        env
+    };
+    let text = "open files are needed when all programs run, and the limit is 200: raise minfds";
+    assert_eq!(env(100).log_with(text).len(), 1);
+    assert!(env(10).log_with(text).is_empty());
+}

@@ -8,6 +8,7 @@
 //! `poll(pidfd)` then, and on its command queue otherwise; no further descriptor is needed.
 
 pub mod command;
+pub mod descriptors;
 pub mod fcgi;
 mod orders;
 pub mod orphans;

@@ -71,6 +71,12 @@ pub fn raise(minfds: u64, minprocs: u64) -> Result<Vec<Note>, LimitError> {
     Ok(notes)
 }
 
+/// Whether so many descriptors may be open; if not, how many.
+pub fn too_few_descriptors(needed: u64) -> Option<u64> {
+    let (soft, _) = getrlimit(Resource::RLIMIT_NOFILE).ok()?;
+    (soft < needed).then_some(soft)
+}
+
 /// The limit on core files that we were started with: soft, hard.
 static CORE: OnceLock<(u64, u64)> = OnceLock::new();
 
