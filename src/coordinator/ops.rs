@@ -42,10 +42,11 @@ impl Coordinator {
             Op::SendStdin { id, name, data } => self.send_stdin(id, &name, data, reply),
             Op::RemoteComm { kind, data } => {
                 let event = || Event::remote(kind, data);
-                if self.notify(EventType::RemoteCommunication, event) {
+                let told = self.notify(EventType::RemoteCommunication, event);
+                if told || self.bus.is_filling() {
                     self.answer(reply, Ok(Value::Bool(true)));
                 } else {
-                    // No line to wait for, so no way round by the pump.
+                    // No line to wait for and nobody to wait for, so no way round by the pump.
                     let _ = reply.try_send(Ok(Value::Bool(true)));
                 }
             }

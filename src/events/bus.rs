@@ -152,6 +152,12 @@ impl Bus {
         }
     }
 
+    /// Whether a pool's buffer is filling. Who sends events then should be slowed down while that is
+    /// still possible: what overflows is lost.
+    pub fn is_filling(&self) -> bool {
+        self.pools.iter().any(|pool| pool.backlog().saturating_mul(2) >= pool.limit())
+    }
+
     /// The answer to [`crate::coordinator::inbox::Op::Pulse`].
     pub fn pulse(&self) -> Value {
         let count = |n: u64| Value::Int(i64::try_from(n).unwrap_or(i64::MAX));
@@ -325,6 +331,19 @@ mod tests {
         let two: Vec<_> = headers(&mut fx).into_iter().filter(|h| h.0 == "two").collect();
         assert_eq!(two, (0..30).map(|n| triple("two", n, n)).collect::<Vec<_>>());
         assert_eq!(bus.listener_state(ONE), Some(ListenerState::Unknown));
+    }
+
+    #[test]
+    fn a_bus_is_filling_from_half_a_buffer_on() {
+        let (mut bus, mut fx) = two_pools();
+        let limit = bus.pools()[1].limit();
+        // One is with the listener, the others wait.
+        for n in 0..limit / 2 {
+            bus.notify(remote(n as u32), &mut fx);
+            assert!(!bus.is_filling());
+        }
+        bus.notify(remote(99), &mut fx);
+        assert!(bus.is_filling());
     }
 
     #[test]
