@@ -11,7 +11,7 @@ use clap::{Arg, Command, ValueHint};
 use clap_complete::Shell;
 use supervisord::config::load::search_path;
 use supervisord::config::options::{Fallback, OptionRow, Section};
-use supervisord::ctl::commands::{TABLE, names};
+use supervisord::ctl::commands::{OURS, TABLE, names};
 
 const SIGNALS: &str = "HUP INT QUIT KILL USR1 USR2 TERM CONT STOP WINCH TTIN TTOU";
 /// What stands behind the name in the lines of `status`.
@@ -108,7 +108,10 @@ fn searched() -> String {
 
 fn man_actions() -> String {
     let mut text = String::new();
-    for command in TABLE {
+    let mut all: Vec<_> =
+        TABLE.iter().map(|c| (c, true)).chain(OURS.iter().map(|c| (c, false))).collect();
+    all.sort_by_key(|(command, _)| command.name);
+    for (command, in_reference) in all {
         writeln!(text, ".SS {}", command.name).unwrap();
         writeln!(text, ".nf").unwrap();
         for line in command.help.trim_end().lines() {
@@ -117,6 +120,9 @@ fn man_actions() -> String {
             writeln!(text, "{}", roff(line.trim_end())).unwrap();
         }
         writeln!(text, ".fi").unwrap();
+        if !in_reference {
+            writeln!(text, "Not in Python Supervisor; since 5.0.0.").unwrap();
+        }
     }
     text
 }

@@ -60,8 +60,9 @@ pub fn command() -> Command {
         .override_usage("supervisorctl [OPTIONS] [ACTION [ARGUMENT]...]")
         .after_help(
             "Without an action a shell is started that reads actions line by line. The action\n\
-             \"help\" lists them, \"help ACTION\" tells about one. Beside those listed there is\n\
-             \"events\", which shows what happens as it happens.\n\n\
+             \"help\" lists them, \"help ACTION\" tells about one. Beside those listed there are\n\
+             \"events\" (what happens, as it happens), \"top\" (what processes use) and\n\
+             \"hash_password\" (for password= in a configuration).\n\n\
              Without -c the first of these files that exists is read:\n  \
              ../etc/supervisord.conf and ../supervisord.conf, from the program's folder,\n  \
              supervisord.conf, etc/supervisord.conf, from the current one,\n  \

@@ -15,4 +15,4 @@ mod tests;
 pub mod top;
 mod watching;
 
-pub use table::{Command, Flow, TABLE, find, names, print_help};
+pub use table::{Command, Flow, OURS, TABLE, find, names, print_help};
