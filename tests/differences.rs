@@ -32,6 +32,7 @@ fn a_server_on_tcp_and_a_plug_in_differ() {
         text.contains("[rpcinterface:x] supervisor.rpcinterface_factory=a.b:c: a plug-in"),
         "{text}"
     );
+    assert!(text.contains("[inet_http_server]: links of the web page"), "{text}");
     let (code, text) =
         differences("[inet_http_server]\nport=127.0.0.1:1\nusername=a\npassword=b\n");
     assert_eq!(code, Some(1));
