@@ -150,7 +150,10 @@ fn about(section: Section) -> &'static str {
         }
         Section::Supervisord => "The daemon itself. This section must be there, and may be empty.",
         Section::RpcInterface => {
-            "An XML-RPC namespace. Without one called supervisor, supervisorctl does not work."
+            "An XML-RPC namespace. Without one called supervisor, supervisorctl does not work. Besides it \
+             there is that of supervisor_twiddler \
+             (supervisor_twiddler.rpcinterface:make_twiddler_rpcinterface); whitelist= lists the \
+             calls that are open, all without it."
         }
         Section::Supervisorctl => "Read by supervisorctl only.",
         Section::Program => "A program, and what is to be done when it ends.",
