@@ -145,6 +145,17 @@ fn all_that_start_by_themselves_make_it_ready() {
 }
 
 #[test]
+fn programs_that_run_once_do_not_keep_it_unready() {
+    let env = TestEnv::started(
+        "[program:migrate]\ncommand=/bin/true\nstartsecs=0\nautorestart=unexpected\n\
+         [program:setup]\ncommand=/bin/sh -c 'exit 3'\nstartsecs=0\nautorestart=false\nexitcodes=3\n",
+    );
+    let text = "ready: 0 processes run, 2 ended as expected\n";
+    wait_for("ready", || (get(&env, "/readyz").body == text).then_some(()));
+    assert_eq!(get(&env, "/readyz").status, 200);
+}
+
+#[test]
 fn the_status_document_is_that_of_supervisorctl() {
     let env = TestEnv::started("[program:m]\ncommand=/bin/cat\nautostart=false\n");
     let answer = get(&env, "/status.json");

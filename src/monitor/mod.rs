@@ -8,7 +8,10 @@ pub mod latency;
 pub mod metrics;
 pub mod usage;
 
-use crate::coordinator::published::{Mood, Published};
+use std::sync::Arc;
+
+use crate::config::model::Autorestart;
+use crate::coordinator::published::{Mood, ProcSlot, Published};
 use crate::machine::State;
 use crate::rpc::info::{self, Now};
 use crate::rpc::status_json;
@@ -25,7 +28,7 @@ pub enum Endpoint {
     Usage,
     /// Whether supervisord works.
     Health,
-    /// Whether all programs that start by themselves are RUNNING.
+    /// Whether all programs that start by themselves are RUNNING, or have done their work.
     Ready,
 }
 
@@ -92,32 +95,47 @@ pub fn health(answered: bool) -> Report {
     }
 }
 
-/// `/readyz`.
+/// `/readyz`: every program with `autostart` runs, or has ended as it was meant to.
 pub fn ready(published: &Published) -> Report {
     let mood = published.mood();
     let structure = published.structure();
-    let wanted: Vec<_> = structure
+    let wanted: Vec<&Arc<ProcSlot>> = structure
         .groups
         .iter()
         .flat_map(|g| &g.processes)
         .filter(|slot| slot.config.autostart)
         .collect();
-    let missing: Vec<(String, State)> = wanted
+    let all = wanted.len();
+    let (done, others): (Vec<&Arc<ProcSlot>>, Vec<_>) = wanted.into_iter().partition(|s| done(s));
+    let missing: Vec<(String, State)> = others
         .iter()
-        .map(|slot| (slot.full_name(), slot.view().state))
+        .map(|slot| (slot.full_name(), slot.look(|view| view.state)))
         .filter(|(_, state)| *state != State::Running)
         .collect();
     if mood != Mood::Running {
         return Report::plain(503, format!("not ready: supervisord is {}\n", mood.name()));
     }
     if missing.is_empty() {
-        return Report::plain(200, format!("ready: {} processes run\n", wanted.len()));
+        let note = match done.len() {
+            0 => String::new(),
+            n => format!(", {n} ended as expected"),
+        };
+        return Report::plain(200, format!("ready: {} processes run{note}\n", others.len()));
     }
-    let mut text = format!("not ready: {} of {} processes\n", missing.len(), wanted.len());
+    let mut text = format!("not ready: {} of {all} processes\n", missing.len());
     for (name, state) in missing {
         text.push_str(&format!("{name} {}\n", state.name()));
     }
     Report::plain(503, text)
+}
+
+/// Whether a process has done its work: it ended by itself with one of its `exitcodes` and is not
+/// started again. One-shot programs would otherwise make a service unready for ever.
+fn done(slot: &ProcSlot) -> bool {
+    slot.config.autorestart != Autorestart::Always
+        && slot.look(|view| {
+            view.state == State::Exited && slot.config.exitcodes.contains(&view.exitstatus)
+        })
 }
 
 /// `/status.json`: all processes, or those of these names.
@@ -147,7 +165,6 @@ mod tests {
     use super::*;
     use crate::coordinator::published::ProcView;
     use crate::rpc::testing;
-    use std::sync::Arc;
 
     #[test]
     fn ready_means_that_all_that_start_by_themselves_run() {
@@ -165,6 +182,33 @@ mod tests {
         assert_eq!(ready(&published).status, 200);
         published.set_mood(Mood::Shutdown);
         assert_eq!(ready(&published).body, "not ready: supervisord is SHUTDOWN\n");
+    }
+
+    #[test]
+    fn a_program_that_has_done_its_work_is_no_reason_to_be_unready() {
+        for (autorestart, exitstatus, status) in [
+            (Autorestart::Never, 0, 200),
+            (Autorestart::Unexpected, 7, 200),
+            (Autorestart::Never, 3, 503),
+            (Autorestart::Never, -1, 503),
+            (Autorestart::Always, 0, 503),
+        ] {
+            let mut once = testing::program("once");
+            once.autorestart = autorestart;
+            once.exitcodes = vec![0, 7];
+            let group = testing::group("once", vec![Arc::new(once)]);
+            let published = testing::published(vec![group]);
+            let slot =
+                published.structure().group("once").unwrap().process("once").unwrap().clone();
+            slot.publish(ProcView { state: State::Stopped, exitstatus, ..ProcView::new() });
+            assert_eq!(ready(&published).status, 503);
+            slot.publish(ProcView { state: State::Exited, exitstatus, ..ProcView::new() });
+            let report = ready(&published);
+            assert_eq!(report.status, status, "{autorestart:?} {exitstatus}");
+            if status == 200 {
+                assert_eq!(report.body, "ready: 0 processes run, 1 ended as expected\n");
+            }
+        }
     }
 
     #[test]
