@@ -135,6 +135,14 @@ impl Browser {
         assert_eq!(self.eval(&expression), "undefined", "{selector}");
     }
 
+    /// The roles that screen readers are told, in order.
+    fn roles(&mut self) -> Vec<String> {
+        let tree = self.call("Accessibility.getFullAXTree", "{}");
+        let Some(Json::List(nodes)) = tree.get("nodes") else { panic!("{tree:?}") };
+        let role = |node: &Json| Some(node.get("role")?.get("value")?.as_str()?.to_owned());
+        nodes.iter().filter_map(role).collect()
+    }
+
     /// A picture, in the target folder for people to look at.
     fn picture(&mut self, name: &str, (wide, high): (u32, u32), dark: bool) {
         let params = format!(
@@ -173,7 +181,7 @@ const PROGRAMS: &str = "[program:web]\ncommand=/bin/cat\nstartsecs=0\n\
     autorestart=false\n\
     [program:worker]\ncommand=/bin/cat\nnumprocs=2\nprocess_name=%(program_name)s_%(process_num)d\n\
     startsecs=0\n\
-    [program:loud]\ncommand=/bin/sh -c 'while read l; do echo \"$l\"; done'\nstartsecs=0\n\
+    [program:loud]\ncommand=/bin/sh -c 'while read -r l; do printf \"%%b\\\\n\" \"$l\"; done'\nstartsecs=0\n\
     [program:a<script>b]\ncommand=/bin/cat\nautostart=false\nstartsecs=0\n";
 
 /// A daemon on a TCP port, and a browser.
@@ -256,6 +264,8 @@ fn a_log_grows_and_can_be_held_and_searched() {
     say("third");
     browser.click("nav button");
     browser.until(&format!("{log}.includes('third')"));
+    say("\\033[1;31mred\\033[0m <b>");
+    browser.until(&format!("{log}.includes('\\nred <b>')"));
     browser.eval("(i => { i.value = 'SEC'; i.dispatchEvent(new Event('input')) })(document.querySelector('input'))");
     assert_eq!(browser.eval(log), "second");
     assert_eq!(browser.eval("window.bad"), "undefined");
@@ -337,6 +347,22 @@ fn pages_from_elsewhere_can_do_nothing() {
 }
 
 #[test]
+fn without_a_script_links_ask_and_forms_work() {
+    let Some((env, mut browser, site)) = setup(PROGRAMS) else { return };
+    browser.call("Emulation.setScriptExecutionDisabled", "{\"value\": true}");
+    browser.go(&site);
+    browser.click("[data-process='web'] a[href$='action=stop']");
+    browser.until("document.title === 'Supervisor: nothing was done yet'");
+    assert!(env.ctl_text(&["status", "web"]).contains("RUNNING"));
+    browser.click("form button");
+    browser.until(&format!("{} === 'stopped'", state("web")));
+    browser.click(".groups li:first-child button[value=stop]");
+    browser.until(&format!("{} === 'stopped'", state("worker:worker_1")));
+    browser.go(&format!("{site}/index.html?filter=WORK&state=stopped"));
+    assert_eq!(browser.eval("document.querySelectorAll('[data-process]').length"), "2");
+}
+
+#[test]
 fn a_thousand_processes_render_in_under_a_second() {
     let many = "[program:p]\ncommand=/bin/cat\nautostart=false\nnumprocs=1000\n\
                 process_name=%(program_name)s_%(process_num)04d\n";
@@ -366,11 +392,21 @@ fn pictures_are_made() {
     );
     browser.picture("desktop", (1280, 800), false);
     browser.picture("dark", (1280, 800), true);
+    let roles = browser.roles();
+    for role in ["table", "row", "columnheader", "rowheader", "cell"] {
+        assert!(roles.iter().any(|r| r == role), "{role}: {roles:?}");
+    }
     browser.picture("narrow", (400, 900), false);
+    let too_wide = "document.documentElement.scrollWidth > innerWidth";
+    assert_eq!(browser.eval(too_wide), "false");
+    assert_eq!(browser.roles().iter().filter(|r| *r == "rowheader").count(), 7);
+    browser.picture("tablet", (800, 900), false);
+    assert_eq!(browser.eval(too_wide), "false");
     browser.go(&format!("{site}/process.html?processname=web"));
     browser.until("document.querySelector('#usage .value').textContent.includes('%')");
     browser.picture("process", (1280, 1000), false);
     browser.picture("process-narrow-dark", (400, 900), true);
+    assert_eq!(browser.eval(too_wide), "false");
     browser.go(&format!("{site}/tail.html?processname=loud"));
     browser.picture("log", (1280, 500), false);
 }

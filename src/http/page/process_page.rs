@@ -1,7 +1,7 @@
 //! The markup of the page of one process. Pure.
 
 use super::PageResponse;
-use super::pages::{follow, label, look, offered};
+use super::pages::{act, follow, label, look, offered};
 use super::render::Html;
 use super::view::{Process, word};
 use crate::coordinator::history::{Exit, ExitReason};
@@ -18,12 +18,14 @@ pub(super) fn page(process: &Process) -> PageResponse {
     html.raw("\">stdout</a>\n<a class=\"button\" href=\"tail.html?processname=");
     html.quoted(&row.name).raw("&amp;channel=stderr\">stderr</a>\n</nav>\n</header>\n");
     html.raw("<main id=\"main\">\n<p class=\"one\" data-process=\"").text(&row.name);
-    html.raw("\"><span class=\"").raw(look(row.state)).raw("\">").raw(word(row.state));
-    html.raw("</span> <span data-description>").text(&row.description);
+    html.raw("\"><span role=\"status\"><span class=\"")
+        .raw(look(row.state))
+        .raw("\">")
+        .raw(word(row.state));
+    html.raw("</span></span> <span data-description>").text(&row.description);
     html.raw("</span> <span class=\"actions\">");
     for verb in offered(row.state) {
-        html.raw("<a class=\"button\" href=\"index.html?processname=").quoted(&row.name);
-        html.raw("&amp;action=").raw(verb.action());
+        act(&mut html, *verb, &row.name);
         label(&mut html, verb.label(), &row.name);
     }
     follow(&mut html, &row.name);

@@ -5,6 +5,8 @@
   const STATES = ["STOPPED", "STARTING", "RUNNING", "BACKOFF", "STOPPING", "EXITED", "FATAL", "UNKNOWN"];
   const LOOKS = { RUNNING: "good", STARTING: "busy", STOPPING: "busy", STOPPED: "calm", EXITED: "calm" };
   const KEPT = 150;
+  // samples in the small charts of rows, and their width
+  const SMALL = 60;
   const $ = (selector, from = document) => from.querySelector(selector);
   const make = (tag, attributes = {}, ...children) => {
     const svg = tag === "svg" || tag === "polyline";
@@ -14,10 +16,10 @@
     return node;
   };
   const fullName = (p) => (p.group === p.name ? p.name : `${p.group}:${p.name}`);
-  const live = make("p", { class: "message", role: "status", hidden: "" });
+  // always there, since screen readers tell of changes in what they know; empty it takes no room
+  const live = make("p", { class: "message", role: "status" });
   const say = (text) => {
     live.textContent = text;
-    live.hidden = !text;
   };
   const ask = async (address) => {
     const answer = await fetch(address, { credentials: "same-origin", cache: "no-store" });
@@ -28,11 +30,7 @@
   // ------------------------------------------------------------ actions without leaving the page
 
   const button = (name, action, text) =>
-    make("a", {
-      class: "button",
-      href: `index.html?processname=${encodeURIComponent(name)}&action=${action}`,
-      "aria-label": `${text} ${name}`,
-    }, text);
+    make("a", { class: "button", href: `index.html?processname=${encodeURIComponent(name)}&action=${action}` }, text);
   const offered = (state) => {
     if (state === "RUNNING") return [["restart", "Restart"], ["stop", "Stop"], ["clearlog", "Clear Log"]];
     if (["STOPPED", "EXITED", "FATAL"].includes(state)) return [["start", "Start"], ["clearlog", "Clear Log"]];
@@ -78,11 +76,12 @@
   const rows = new Map();
   const shownAt = new WeakMap();
   for (const row of document.querySelectorAll("[data-process]")) {
+    const inTable = row.cells;
     rows.set(row.dataset.process, {
       row,
-      state: $(".state", row),
-      description: $("[data-description]", row),
-      actions: $(".actions", row),
+      state: inTable ? inTable[0].firstChild : $(".state", row),
+      description: inTable ? inTable[1] : $("[data-description]", row),
+      actions: row.lastElementChild,
       cpu: [],
       rss: [],
     });
@@ -127,8 +126,10 @@
       found.set(name, (found.get(name) || 0) + 1);
     }
     const shown = ["RUNNING", "STARTING", "BACKOFF", "STOPPING", "STOPPED", "EXITED", "FATAL", "UNKNOWN"];
-    list.replaceChildren(...shown.filter((s) => found.has(s)).map((s) =>
-      make("li", {}, make("span", { class: look(s) }, `${found.get(s)} ${s.toLowerCase()}`))));
+    const items = shown.filter((s) => found.has(s)).map((s) => [look(s), `${found.get(s)} ${s.toLowerCase()}`]);
+    // what has not changed is not said again
+    if (items.map(([, text]) => text).join() === [...list.children].map((li) => li.textContent).join()) return;
+    list.replaceChildren(...items.map(([looks, text]) => make("li", {}, make("span", { class: looks }, text))));
   };
   // Names that something happened to; asked for together, so that a burst is one question.
   let touched = new Set();
@@ -208,10 +209,10 @@
   const percent = (n) => (n === null ? "" : `${n.toFixed(n < 10 ? 1 : 0)} %`);
   const chart = (wide, high) => make("svg", { viewBox: `0 0 ${wide} ${high}`, preserveAspectRatio: "none", class: "chart", "aria-hidden": "true" },
     make("polyline", { points: "", "vector-effect": "non-scaling-stroke" }));
-  const draw = (svg, values, least) => {
+  const draw = (svg, values, most) => {
     const [, , wide, high] = svg.getAttribute("viewBox").split(" ").map(Number);
-    const most = Math.max(least, ...values);
-    const points = values.map((v, i) => `${(((KEPT - values.length + i) * wide) / (KEPT - 1)).toFixed(1)},${(high - 1 - ((high - 2) * v) / most).toFixed(1)}`);
+    const room = wide > SMALL ? KEPT : SMALL;
+    const points = values.map((v, i) => `${(((room - values.length + i) * wide) / (room - 1)).toFixed(1)},${(high - 1 - ((high - 2) * v) / most).toFixed(1)}`);
     svg.firstChild.setAttribute("points", points.join(" "));
   };
   const seen = new Set();
@@ -222,50 +223,53 @@
       else seen.delete(one);
     }
   });
+  const MEASURES = [["cpu", "CPU", percent, 10], ["rss", "Memory", bytes, 1]];
   const paint = (one) => {
-    for (const [what, text, least] of [["cpu", percent, 10], ["rss", bytes, 1]]) {
+    if (!one.cpuCell) furnish(one);
+    for (const [what, , text, least] of MEASURES) {
       const cell = one[`${what}Cell`];
-      // made when first seen: with a thousand rows most never are
-      if (!cell.chart) {
-        cell.chart = $("#usage") ? chart(300, 60) : chart(60, 18);
-        cell.inside.append(cell.chart);
-      }
+      const values = one[what].slice(cell.most ? 0 : -SMALL).map((v) => v ?? 0);
       const last = one[what].at(-1);
       const idle = last === undefined || last === null || (what === "rss" && last === 0);
+      const most = Math.max(...values, 0);
       cell.value.textContent = idle ? "" : text(last);
-      draw(cell.chart, one[what].map((v) => v ?? 0), least);
+      // a line of zeros says nothing in a row
+      cell.chart.toggleAttribute("hidden", !cell.most && (idle || values.length < 2));
+      if (cell.most) cell.most.textContent = values.length ? `peak ${text(most)}` : "";
+      draw(cell.chart, values, Math.max(least, most));
     }
   };
-  const cells = () => {
+  // What a row holds beyond what the server sent; made when it is first seen, which with a thousand
+  // rows most never are.
+  const furnish = (one) => {
     const big = $("#usage");
-    const head = $("thead tr");
-    for (const one of rows.values()) {
-      for (const [what, title] of [["cpu", "CPU"], ["rss", "Memory"]]) {
-        const value = make("span", { class: "value" });
-        const cell = { value, chart: null, inside: null };
-        one[`${what}Cell`] = cell;
-        if (big) {
-          cell.inside = make("figure", {}, make("figcaption", {}, `${title} `, value));
-          big.append(cell.inside);
-        } else {
-          cell.inside = make("td", { role: "cell", class: "usage", "data-title": title }, value);
-          one.actions.before(cell.inside);
-        }
+    for (const [what, title] of MEASURES) {
+      const value = make("span", { class: "value" });
+      const drawing = big ? chart(300, 60) : chart(SMALL, 18);
+      const cell = { value, chart: drawing, most: null };
+      one[`${what}Cell`] = cell;
+      if (big) {
+        cell.most = make("span", { class: "hint" });
+        big.append(make("figure", {}, make("figcaption", {}, `${title} `, value, cell.most), drawing));
+      } else {
+        one.actions.before(make("td", { class: "usage", "data-title": title }, value, drawing));
       }
+    }
+    if (big) return;
+    one.actions.append(make("a", { href: `process.html?processname=${encodeURIComponent(one.row.dataset.process)}` }, "Details"));
+  };
+  const cells = () => {
+    for (const one of rows.values()) {
       shownAt.set(one.row, one);
       eye.observe(one.row);
-      if (!big) {
-        const name = one.row.dataset.process;
-        one.actions.append(make("a", { href: `process.html?processname=${encodeURIComponent(name)}`, "aria-label": `Details of ${name}` }, "Details"));
-      }
     }
-    if (big) $("section:has(#usage)").hidden = false;
-    if (head && !big) {
-      head.closest("table").classList.add("live");
-      for (const title of ["CPU", "Memory"]) {
-        head.lastElementChild.before(make("th", { role: "columnheader", scope: "col" }, title));
-      }
+    if ($("#usage")) {
+      $("section:has(#usage)").hidden = false;
+      return;
     }
+    const head = $("thead tr");
+    head.closest("table").classList.add("live");
+    for (const [, title] of MEASURES) head.lastElementChild.before(make("th", { scope: "col" }, title));
   };
   let last = 0;
   const sample = async () => {
@@ -298,6 +302,8 @@
   const MOST = 1 << 20;
   const log = $("pre[data-log]");
   const grow = () => {
+    // colours and movements of the cursor mean nothing here
+    const CONTROLS = /\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g;
     let text = log.textContent;
     let held = "";
     let paused = false;
@@ -305,17 +311,22 @@
     const search = make("input", { type: "search", placeholder: "Lines with…", "aria-label": "Show only lines that hold this" });
     const note = make("span", { role: "status", class: "hint" });
     log.before(make("nav", { "aria-label": "Following" }, pause, search, note));
+    let due = null;
     const render = () => {
+      due = null;
       const word = search.value.toLowerCase();
-      const lines = word ? text.split("\n").filter((line) => line.toLowerCase().includes(word)) : null;
+      const plain = text.replace(CONTROLS, "");
+      const lines = word ? plain.split("\n").filter((line) => line.toLowerCase().includes(word)) : null;
       const below = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
-      log.textContent = lines ? lines.join("\n") : text;
+      log.textContent = lines ? lines.join("\n") : plain;
       note.textContent = lines ? `${lines.length} lines` : "";
       if (below && !paused) scrollTo(0, document.documentElement.scrollHeight);
     };
     const add = (piece) => {
-      text = (text + piece).slice(-MOST);
-      render();
+      text += piece;
+      if (text.length > 2 * MOST) text = text.slice(-MOST);
+      // a program that writes a lot is not shown piece by piece
+      due ??= setTimeout(render, 50);
     };
     search.addEventListener("input", render);
     pause.addEventListener("click", () => {
@@ -355,6 +366,7 @@
       }
       setTimeout(read, 5000);
     };
+    render();
     scrollTo(0, document.documentElement.scrollHeight);
     read();
   };
