@@ -167,7 +167,10 @@ impl Opening {
     fn follow(&mut self, at: &Place<'_>, error: Errno) -> io::Result<File> {
         let Some(name) = at.path.file_name() else { return Err(error.into()) };
         let itself = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        let link = openat(at.folder, name, itself, Mode::empty())?;
+        // nothing is there when a file could not be made: the reason is that of the making
+        let Ok(link) = openat(at.folder, name, itself, Mode::empty()) else {
+            return Err(error.into());
+        };
         let meta = fstat(&link)?;
         if kind(&meta) != libc::S_IFLNK {
             return Err(error.into());
