@@ -26,6 +26,14 @@ pub enum CtlError {
         /// The system's reason.
         why: io::Error,
     },
+    /// The socket may not be used by this user.
+    #[error("cannot connect to {target}: permission denied: {hint}")]
+    Denied {
+        /// URL, and where it was found.
+        target: String,
+        /// Who may, and what can be done.
+        hint: String,
+    },
     /// The connection ended or spoke no HTTP.
     #[error("the connection to {target} failed: {why}")]
     Broken {

@@ -3,16 +3,20 @@
 //! Thread: the caller's. Owns: one connection, kept for the calls of one command and dropped after
 //! it, so that an idle shell never meets a connection the daemon has closed. Touches: the network.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
+use nix::unistd::{Gid, Group, Uid, User};
 
 use super::error::CtlError;
 use super::http::{Body, HttpError, parse_head};
@@ -93,12 +97,36 @@ pub fn connect(target: &Target) -> Result<Stream, CtlError> {
     let fail = |why| CtlError::Connect { target: target.to_string(), why };
     match Endpoint::parse(&target.url)? {
         Endpoint::Unix(path) => {
-            let stream = UnixStream::connect(path).map_err(fail)?;
+            let stream = UnixStream::connect(&path).map_err(|why| match why.kind() {
+                io::ErrorKind::PermissionDenied => {
+                    CtlError::Denied { target: target.to_string(), hint: denied(Path::new(&path)) }
+                }
+                _ => fail(why),
+            })?;
             stream.set_write_timeout(Some(CONNECT_TIMEOUT)).map_err(fail)?;
             Ok(Stream::Unix(stream))
         }
         Endpoint::Tcp { host, port } => connect_tcp(&host, port).map(Stream::Tcp).map_err(fail),
     }
+}
+
+/// Who may use a socket that this user may not, and what can be done about it.
+fn denied(path: &Path) -> String {
+    let Ok(meta) = fs::symlink_metadata(path) else {
+        // the last folder on the way that is seen is the one that is closed
+        let seen = path.ancestors().skip(1).find(|dir| fs::metadata(dir).is_ok());
+        let closed = seen.unwrap_or(path).display();
+        return format!("the folder {closed} is closed to this user; use sudo");
+    };
+    let user = User::from_uid(Uid::from_raw(meta.uid())).ok().flatten().map(|u| u.name);
+    let group = Group::from_gid(Gid::from_raw(meta.gid())).ok().flatten().map(|g| g.name);
+    format!(
+        "the socket is of user {}, group {}, mode 0{:o}; use sudo, or let others in with chmod= and \
+         chown= in [unix_http_server]",
+        user.unwrap_or_else(|| meta.uid().to_string()),
+        group.unwrap_or_else(|| meta.gid().to_string()),
+        meta.mode() & 0o777
+    )
 }
 
 fn connect_tcp(host: &str, port: u16) -> io::Result<TcpStream> {

@@ -38,6 +38,19 @@ pub enum StartError {
     /// The system refused.
     #[error("Cannot open an HTTP server: socket.error reported errno.{0:?} ({num})", num = *.0 as i32)]
     System(Errno),
+    /// The system refused a name or port for another reason than that its folder is missing.
+    #[error(
+        "Cannot open an HTTP server: socket.error reported errno.{errno:?} ({num}) for {place} of \
+         [{section}]: {reason}", num = *errno as i32, reason = errno.desc()
+    )]
+    Place {
+        /// What it said.
+        errno: Errno,
+        /// File, or host and port.
+        place: String,
+        /// Section of the configuration.
+        section: String,
+    },
     /// A socket's name has room for 107 bytes.
     #[error("Cannot open an HTTP server: socket.error reported AF_UNIX path too long")]
     PathTooLong,
@@ -199,6 +212,20 @@ pub fn discard(servers: Vec<Bound>) {
 }
 
 pub(super) fn bind_one(server: &Server) -> Result<Bound, StartError> {
+    open(server).map_err(|e| match e {
+        // a missing folder has the bare text of the reference
+        StartError::System(errno) if errno != Errno::ENOENT => {
+            let place = match &server.address {
+                Address::Inet { host, port } => format!("{host}:{port}"),
+                Address::Unix { path, .. } => path.display().to_string(),
+            };
+            StartError::Place { errno, place, section: server.section.clone() }
+        }
+        e => e,
+    })
+}
+
+fn open(server: &Server) -> Result<Bound, StartError> {
     let (listener, file) = match &server.address {
         Address::Inet { host, port } => (bind_inet(host, *port, &server.section)?, None),
         Address::Unix { path, mode, owner } => {

@@ -684,6 +684,15 @@ fn refusals_have_the_texts_of_the_reference() {
     let text = |server| bind(&[server]).unwrap_err().to_string();
     let head = "Cannot open an HTTP server: socket.error reported";
     assert_eq!(text(unix(&dir.join("no/s.sock"), 0o700)), format!("{head} errno.ENOENT (2)"));
+    fs::write(dir.join("file"), "").unwrap();
+    let below = dir.join("file/s.sock");
+    assert_eq!(
+        text(unix(&below, 0o700)),
+        format!(
+            "{head} errno.ENOTDIR (20) for {} of [unix_http_server]: Not a directory",
+            below.display()
+        )
+    );
     let long = dir.join(&"x".repeat(120));
     assert_eq!(text(unix(&long, 0o700)), format!("{head} AF_UNIX path too long"));
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
