@@ -13,7 +13,7 @@ use super::faults::{
 };
 use super::value::{Fault, Value};
 use crate::autolog;
-use crate::config::model::{GroupKind, Program};
+use crate::config::model::{GroupKind, Level, Program};
 use crate::config::values::signal_number;
 use crate::coordinator::inbox::{Op, Shape, Target};
 use crate::coordinator::published::ProcSlot;
@@ -99,6 +99,10 @@ impl Service {
     pub(super) fn reload_config(&self) -> Result<Value, Fault> {
         let _order = self.reread.lock().unwrap_or_else(PoisonError::into_inner);
         let config = (self.load)().map_err(|text| fault(CANT_REREAD, Some(&text)))?;
+        // A file that is left out takes its programs with it at the next update.
+        for note in config.notes.iter().filter(|note| note.level >= Level::Warn) {
+            self.activity.log(note.level, &note.text);
+        }
         self.ask(Op::Adopt(Arc::new(config)))
     }
 
