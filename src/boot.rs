@@ -15,7 +15,7 @@ use crate::autolog;
 use crate::cli::{self, Parsed};
 use crate::compare;
 use crate::config::model::{Address, Config, Group, GroupKind, Level, Note, Overrides, Server};
-use crate::config::{load, notes};
+use crate::config::{hints, load, notes};
 use crate::coordinator::inbox::Msg;
 use crate::coordinator::mailbox::{Mailbox, mailbox};
 use crate::coordinator::outside::System;
@@ -91,7 +91,7 @@ fn refuse(program: &str, text: &str) -> i32 {
 
 /// `--check`: says what is wrong, and what is accepted but looks like a slip.
 fn check_only(program: &str, overrides: &Overrides) -> i32 {
-    let (config, hints) = match (load::load(overrides), load::hints(overrides)) {
+    let (config, hints) = match (load::load(overrides), hints::hints(overrides)) {
         (Ok(config), Ok(hints)) => (config, hints),
         (Err(e), _) | (_, Err(e)) => return refuse(program, &e.to_string()),
     };
@@ -99,11 +99,14 @@ fn check_only(program: &str, overrides: &Overrides) -> i32 {
     for text in notes.chain(&hints) {
         let _ = writeln!(std::io::stderr(), "warning: {text}");
     }
+    let counted =
+        |n: usize, one: &str, many: &str| format!("{n} {}", if n == 1 { one } else { many });
     let processes: usize = config.groups.iter().map(|g| g.programs.len()).sum();
     say(&format!(
-        "{}: no errors, {} groups with {processes} processes",
+        "{}: no errors, {} with {}",
         config.file.display(),
-        config.groups.len()
+        counted(config.groups.len(), "group", "groups"),
+        counted(processes, "process", "processes")
     ))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Any thread; looks folders and users up.
 
-use super::error::ConfigError;
+use super::error::{ConfigError, Problem};
 use super::expand::{Names, Scope, expand};
 use super::ini::Section;
 use super::keys::supervisord as opt;
@@ -68,12 +68,22 @@ fn childlogdir(fields: &Fields<'_>) -> Result<String, ConfigError> {
 /// `environment=` is expanded twice there, the second time with the host's name: a percent sign
 /// for programs takes four.
 fn environment(fields: &Fields<'_>) -> Result<Vec<(String, String)>, ConfigError> {
-    let once = fields.text(&opt::ENVIRONMENT)?.unwrap_or_default();
+    let once = fields.text(&opt::ENVIRONMENT).map_err(of_two)?.unwrap_or_default();
     let mut names: Names = fields.names.clone();
     names.set("host_node_name", fields.source.env.host.clone());
     let twice = expand(&once, Scope(&[&names, fields.source.base]))
-        .map_err(|e| fields.fault(&opt::ENVIRONMENT, e))?;
+        .map_err(|e| fields.fault(&opt::ENVIRONMENT, e.of_two()))?;
     values::pairs(&twice).map_err(|e| fields.fault(&opt::ENVIRONMENT, e))
+}
+
+/// An error about a value that is expanded twice.
+fn of_two(error: ConfigError) -> ConfigError {
+    match error {
+        ConfigError::Value { section, key, entry, problem: Problem::Expand(e) } => {
+            ConfigError::Value { section, key, entry, problem: Problem::Expand(e.of_two()) }
+        }
+        other => other,
+    }
 }
 
 /// The user to become. On a re-read nobody becomes anybody, and the reference does not look.

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::near::nearest;
 use super::pytext::{ascii, repr};
 
 /// What a name stands for.
@@ -51,10 +52,24 @@ impl<'a> Scope<'a> {
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.0.iter().find_map(|layer| layer.0.get(name))
     }
-    fn known(&self) -> String {
+    /// The names that could have been used instead of this one, for a message: of the environment,
+    /// which can be long, only what was probably meant.
+    fn known(&self, wrong: &str) -> String {
         let names: BTreeSet<&str> =
             self.0.iter().flat_map(|layer| layer.0.keys().map(String::as_str)).collect();
-        names.into_iter().collect::<Vec<_>>().join(", ")
+        let (env, own): (Vec<&str>, Vec<&str>) =
+            names.into_iter().partition(|name| name.starts_with("ENV_"));
+        let mut shown: Vec<String> = match env.len() {
+            0..=ENV_SHOWN => env.iter().map(|&name| name.to_owned()).collect(),
+            _ => nearest(wrong, env.iter().copied()).into_iter().map(str::to_owned).collect(),
+        };
+        shown.truncate(ENV_SHOWN);
+        let more = env.len() - shown.len();
+        shown.extend(own.into_iter().map(str::to_owned));
+        if more > 0 {
+            shown.push(format!("and {more} of the environment"));
+        }
+        shown.join(", ")
     }
 }
 
@@ -64,22 +79,44 @@ pub enum ExpandError {
     /// A name nobody set.
     #[error(
         "nothing is known by the name {name:?} here; names that are: {known} (a plain percent \
-         sign is written %%)"
+         sign is written {percent})"
     )]
     Unknown {
         /// The name.
         name: String,
-        /// All names that could have been used, sorted, with commas.
+        /// Names that could have been used, with commas.
         known: String,
+        /// How a percent sign is written there.
+        percent: &'static str,
     },
     /// A `%` that is no valid format.
-    #[error("bad format at character {at}: {why} (a plain percent sign is written %%)")]
+    #[error("bad format at character {at}: {why} (a plain percent sign is written {percent})")]
     Format {
         /// Where, in characters from 1.
         at: usize,
         /// What is wrong with it.
         why: &'static str,
+        /// How a percent sign is written there.
+        percent: &'static str,
     },
+}
+
+/// A percent sign in a value that is expanded once.
+const ONCE: &str = "%%";
+/// Names of the environment that a message holds.
+const ENV_SHOWN: usize = 3;
+
+impl ExpandError {
+    /// The same about a value that is expanded twice, where a percent sign takes four.
+    #[must_use]
+    pub fn of_two(mut self) -> ExpandError {
+        match &mut self {
+            ExpandError::Unknown { percent, .. } | ExpandError::Format { percent, .. } => {
+                *percent = "%%%%";
+            }
+        }
+        self
+    }
 }
 
 /// Widths beyond this are taken for a mistake; CPython would try to find the memory.
@@ -140,7 +177,7 @@ impl<'a> Machine<'a> {
     }
 
     fn error<T>(&self, why: &'static str) -> Result<T, ExpandError> {
-        Err(ExpandError::Format { at: self.at, why })
+        Err(ExpandError::Format { at: self.at, why, percent: ONCE })
     }
 
     /// Reads one format, the `%` already behind, and writes what it stands for.
@@ -211,7 +248,10 @@ impl<'a> Machine<'a> {
                 self.pending = Pending::One(value);
                 Ok(())
             }
-            None => Err(ExpandError::Unknown { name, known: self.scope.known() }),
+            None => {
+                let known = self.scope.known(&name);
+                Err(ExpandError::Unknown { name, known, percent: ONCE })
+            }
         }
     }
 

@@ -102,7 +102,26 @@ fn an_unknown_name_is_answered_with_the_known_ones() {
     near.set("here", "/x");
     far.set_env("HOME", "/root");
     let e = expand("%(nope)s", Scope(&[&near, &far])).unwrap_err();
-    assert_eq!(e, ExpandError::Unknown { name: "nope".into(), known: "ENV_HOME, here".into() });
+    assert_eq!(
+        e,
+        ExpandError::Unknown { name: "nope".into(), known: "ENV_HOME, here".into(), percent: "%%" }
+    );
+}
+
+#[test]
+fn an_unknown_name_is_not_answered_with_the_whole_environment() {
+    let (mut near, mut far) = (Names::default(), Names::default());
+    near.set("process_num", "1");
+    for name in ["HOME", "PATH", "LANG", "SHELL", "USER"] {
+        far.set_env(name, "x");
+    }
+    let scope = Scope(&[&near, &far]);
+    let known = |text| match expand(text, scope).unwrap_err() {
+        ExpandError::Unknown { known, .. } => known,
+        e => panic!("{e}"),
+    };
+    assert_eq!(known("%(ENV_HOMEE)s"), "ENV_HOME, process_num, and 4 of the environment");
+    assert_eq!(known("%(nothing)s"), "process_num, and 5 of the environment");
 }
 
 #[test]

@@ -16,6 +16,20 @@ pub struct Ini {
     sections: Vec<Section>,
     index: HashMap<String, usize>,
     defaults: Vec<Entry>,
+    repeated: Vec<Repeated>,
+}
+
+/// An option that was given once more; the last one counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Repeated {
+    /// Its section.
+    pub section: String,
+    /// What it was before.
+    pub before: Entry,
+    /// File of the other.
+    pub file: Arc<str>,
+    /// Line of the other.
+    pub line: usize,
 }
 
 /// One section.
@@ -58,6 +72,15 @@ pub enum IniError {
         line: usize,
         /// The line.
         text: String,
+    },
+    /// A byte order mark before the first `[section]`.
+    #[error(
+        "{file}:1: the file begins with a byte order mark, which the reference takes for a part of \
+         the first line, too: save it as UTF-8 without one"
+    )]
+    Mark {
+        /// File.
+        file: Arc<str>,
     },
     /// Lines that are neither a section, nor an option, nor a comment.
     #[error("{}", describe(file, lines))]
@@ -124,6 +147,9 @@ impl Ini {
                 continue;
             }
             let Some(target) = at.section else {
+                if value.starts_with('\u{feff}') {
+                    return Err(IniError::Mark { file });
+                }
                 return Err(IniError::NoHeader { file, line: number, text: value.to_owned() });
             };
             match option(value) {
@@ -163,6 +189,11 @@ impl Ini {
     /// Sections in the order of their first appearance, without the defaults.
     pub fn sections(&self) -> &[Section] {
         &self.sections
+    }
+
+    /// Options that were given more than once in their section, in order.
+    pub fn repeated(&self) -> &[Repeated] {
+        &self.repeated
     }
 
     /// A section by its exact name.
@@ -238,7 +269,12 @@ impl Ini {
         let entries = self.entries_mut(target);
         match entries.iter().position(|e| e.key == new.key) {
             Some(i) => {
-                entries[i] = new;
+                let (file, line) = (new.file.clone(), new.line);
+                let before = std::mem::replace(&mut entries[i], new);
+                if let Target::Section(at) = target {
+                    let section = self.sections.get(at).map(|s| s.name.clone()).unwrap_or_default();
+                    self.repeated.push(Repeated { section, before, file, line });
+                }
                 i
             }
             None => {

@@ -110,6 +110,7 @@ fn outcome(text: &str) -> Result<Read, Vec<usize>> {
                 (s.name.clone(), entries)
             })
             .collect()),
+        Err(IniError::Mark { .. }) => Err(vec![1]),
         Err(IniError::NoHeader { line, .. }) => Err(vec![line]),
         Err(IniError::Lines { lines, .. }) => Err(lines.into_iter().map(|(n, _)| n).collect()),
     }

@@ -15,13 +15,12 @@ use super::error::ConfigError;
 use super::expand::{Names, Scope, expand};
 use super::groups::groups;
 use super::ini::Ini;
-use super::keys::{include, known};
+use super::keys::include;
 use super::model::{Config, Level, Note, Overrides};
 use super::paths;
 use super::pytext::is_space;
 use super::section::Source;
 use super::servers::{rpc_interfaces, servers};
-use super::shlex::shlex_split;
 use super::wildcard;
 
 pub use super::ctl::{CtlConfig, load_ctl};
@@ -221,37 +220,6 @@ fn patterns(text: &Text, env: &Env) -> Result<Vec<String>, ConfigError> {
 /// Those of reading the files.
 pub fn raw(overrides: &Overrides) -> Result<Ini, ConfigError> {
     Ok(read_all(overrides.configuration.as_deref(), &Env::current())?.ini)
-}
-
-/// What is accepted, but probably not meant: section headers that were not closed and so became
-/// options, and options nobody reads. For a check of the files, never for a start.
-///
-/// # Errors
-/// Those of reading the files.
-pub fn hints(overrides: &Overrides) -> Result<Vec<String>, ConfigError> {
-    let env = Env::current();
-    let text = read_all(overrides.configuration.as_deref(), &env)?;
-    let mut found = Vec::new();
-    for section in text.ini.sections() {
-        let options = known(&section.name);
-        for e in text.ini.entries(section) {
-            let at = format!("{}:{}: [{}] {}", e.file, e.line, section.name, e.key);
-            if e.key.starts_with('[') {
-                found.push(format!("{at}: read as an option: is a ] missing?"));
-            } else if options.as_ref().is_some_and(|all| all.iter().all(|o| o.key != e.key)) {
-                found.push(format!("{at}: there is no such option, it is ignored"));
-            } else if options.is_some() && e.key == "command" {
-                found.extend(shlex_split(&e.value).err().map(|error| {
-                    format!(
-                        "{at}={}: cannot be started: {error} (a comment begins at a ; or # after \
-                         white space, in quotes too)",
-                        e.value
-                    )
-                }));
-            }
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

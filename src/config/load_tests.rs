@@ -406,32 +406,6 @@ fn an_included_file_that_cannot_be_read_is_named() {
     assert_eq!(c.groups.len(), 1);
 }
 
-#[test]
-fn a_check_tells_of_a_command_that_a_comment_cuts_short() {
-    let dir = Folder::new();
-    dir.write("s.conf", "[supervisord]\n[program:p]\ncommand=sh -c \"a ; b\"\n");
-    let over =
-        Overrides { configuration: Some(format!("{}/s.conf", dir.path())), ..Overrides::default() };
-    let said = hints(&over).unwrap();
-    assert_eq!(said.len(), 1, "{said:?}");
-    assert!(said[0].contains("s.conf:3: [program:p] command=sh -c \"a: cannot be started: No"));
-}
-
-#[test]
-fn a_check_tells_of_what_is_accepted_but_hardly_meant() {
-    let dir = Folder::new();
-    dir.write("s.conf", "[supervisord]\nuser_=x\n[program:p]\ncommand=x\n[program:q\ncommand=y\n");
-    let file = format!("{}/s.conf", dir.path());
-    let over = Overrides { configuration: Some(file.clone()), ..Overrides::default() };
-    assert_eq!(
-        hints(&over).unwrap(),
-        [
-            format!("{file}:2: [supervisord] user_: there is no such option, it is ignored"),
-            format!("{file}:5: [program:p] [program: read as an option: is a ] missing?"),
-        ]
-    );
-}
-
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
     #[test]

@@ -13,10 +13,12 @@ pub mod expand;
 #[doc(hidden)]
 pub mod fuzzing;
 mod groups;
+pub mod hints;
 pub mod ini;
 pub mod keys;
 pub mod load;
 pub mod model;
+mod near;
 pub mod notes;
 pub mod options;
 mod paths;
