@@ -96,14 +96,24 @@ fn swallowed(value: &str, options: &[Opt]) -> Option<&'static str> {
     })
 }
 
-fn repeated(ini: &Ini) -> impl Iterator<Item = String> {
-    ini.repeated().iter().map(|again| {
+fn repeated(ini: &Ini) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for again in ini.repeated() {
         let before = &again.before;
-        format!(
-            "{}:{}: [{}] {}: given before at {}:{}; this one counts",
-            again.file, again.line, again.section, before.key, before.file, before.line
-        )
-    })
+        let told = match (&before.file, before.line) == (&again.file, again.line) {
+            true => {
+                format!("{}: read more than once, by patterns of files= that overlap", again.file)
+            }
+            false => format!(
+                "{}:{}: [{}] {}: given before at {}:{}; this one counts",
+                again.file, again.line, again.section, before.key, before.file, before.line
+            ),
+        };
+        if found.last() != Some(&told) {
+            found.push(told);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -143,6 +153,20 @@ mod tests {
                 "F:6: [program:p] command: given before at F:4; this one counts",
             ]
         );
+    }
+
+    #[test]
+    fn a_file_that_is_included_twice_is_told_once() {
+        let dir = Folder::new();
+        dir.write("a.ini", "[program:a]\ncommand=x\nuser=root\n");
+        dir.write("s.conf", "[supervisord]\n[include]\nfiles=a.ini *.ini\n");
+        let file = format!("{}/s.conf", dir.path());
+        let over = Overrides { configuration: Some(file), ..Overrides::default() };
+        let told = format!(
+            "{}/a.ini: read more than once, by patterns of files= that overlap",
+            dir.path()
+        );
+        assert_eq!(hints(&over).unwrap(), [told]);
     }
 
     #[test]
