@@ -190,7 +190,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row(PROC, "stopsignal", "signal", Value("TERM"), Off("QUIT"), "signal that asks the process to end"),
     row(PROC, "stopwaitsecs", SECS, Value("10"), Off("10"), "seconds it is given to end before it gets SIGKILL"),
     row(PROC, "stopasgroup", BOOL, Value("false"), Off("false"), "true sends the stop signal to its whole process group"),
-    row(PROC, "killasgroup", BOOL, Words("as stopasgroup"), Off("false"), "true sends SIGKILL to its whole process group; with stopasgroup that does not outlive the program"),
+    row(PROC, "killasgroup", BOOL, Words("as stopasgroup"), Off("false"), "true sends SIGKILL to its whole process group"),
     row(PROC, "user", "user", Words("that of supervisord"), Off("chrism"), "account to run it as, for which supervisord has to be root"),
     row(PLAIN, "redirect_stderr", BOOL, Value("false"), Off("true"), "true writes stderr into the log of stdout"),
     row(LISTENER, "redirect_stderr", BOOL, Value("false"), Off("false"), "cannot be true here, as stdout carries the protocol"),
