@@ -573,6 +573,7 @@ fn beyond_the_cap_who_follows_a_quiet_log_or_reads_nothing_makes_room() {
     assert_eq!(third.answer().body, "m 0");
     follower.chunks_until("line\n");
     assert!(follower.ends());
+    site.until("the third has its answer and is idle", || idle() == 2);
     let mut fourth = site.connect();
     fourth.send(&post("m"));
     assert_eq!(fourth.answer().body, "m 0");
