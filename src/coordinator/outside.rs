@@ -27,11 +27,14 @@ pub trait Outside {
     fn signal(&self, child: &OwnedFd, signal: i32) -> io::Result<()>;
 
     /// Sends a signal to a process group, whose leader must not have been reaped, or of which it was
-    /// known a moment ago that some member lives. Signal 0 asks whether one does.
+    /// known a moment ago that it has members.
     ///
     /// # Errors
     /// ESRCH, EPERM, EINVAL.
     fn signal_group(&self, leader: i32, signal: i32) -> io::Result<()>;
+
+    /// Whether a process group has members.
+    fn group_lives(&self, leader: i32) -> bool;
 
     /// Makes the runner of a process.
     ///
@@ -67,6 +70,10 @@ impl Outside for System {
 
     fn signal_group(&self, leader: i32, signal: i32) -> io::Result<()> {
         pidfd::signal_group(leader, signal)
+    }
+
+    fn group_lives(&self, leader: i32) -> bool {
+        pidfd::group_has_members(leader)
     }
 
     fn runner(&self, plan: &Arc<Plan>) -> io::Result<Runner> {

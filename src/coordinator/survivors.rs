@@ -59,7 +59,7 @@ impl Coordinator {
     pub(super) fn look_after_survivors(&mut self) {
         let now = self.mono();
         for mut group in std::mem::take(&mut self.survivors.0) {
-            if self.outside.signal_group(group.leader, 0).is_err() {
+            if !self.outside.group_lives(group.leader) {
                 continue;
             }
             let (name, leader) = (&group.name, group.leader);

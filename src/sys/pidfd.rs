@@ -31,6 +31,17 @@ pub fn signal_group(pgid: i32, signal: i32) -> io::Result<()> {
     if unsafe { libc::kill(-pgid, signal) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Whether a process group has members, zombies included: getpriority(2) knows, and unlike a signal 0 is
+/// nothing that could ever be meant for somebody.
+pub fn group_has_members(pgid: i32) -> bool {
+    let Ok(who) = libc::id_t::try_from(pgid) else { return false };
+    // SAFETY: no memory involved but this thread's errno. -1 is a priority, too, so errno tells.
+    unsafe {
+        *libc::__errno_location() = 0;
+        libc::getpriority(libc::PRIO_PGRP, who) != -1 || *libc::__errno_location() == 0
+    }
+}
+
 /// Blocks until the process has ended.
 pub fn wait_exit(pidfd: impl AsFd) -> io::Result<()> {
     let mut p = libc::pollfd { fd: pidfd.as_fd().as_raw_fd(), events: libc::POLLIN, revents: 0 };
