@@ -16,6 +16,11 @@ impl Activity {
     pub fn new(pump: PumpHandle, least: Level) -> Activity {
         Activity { pump, least }
     }
+    /// The same log for somebody who wakes the pump himself: see [`PumpHandle::lazy`].
+    #[must_use]
+    pub fn lazy(&self) -> Activity {
+        Activity { pump: self.pump.lazy(), least: self.least }
+    }
     /// The pump's counters.
     pub fn pump_stats(&self) -> std::sync::Arc<crate::pump::Stats> {
         self.pump.stats()

@@ -29,8 +29,7 @@ use crate::rpc::backend::RpcBackend;
 use crate::rpc::dispatch::Service;
 use crate::runner::orphans::{self, Family};
 use crate::runner::plan::Surroundings;
-use crate::runner::thread::Links;
-use crate::runner::{descriptors, fcgi};
+use crate::runner::{Links, descriptors, fcgi};
 use crate::sys::notify::{self, Given, Manager};
 use crate::sys::places::Places;
 use crate::sys::{creds, daemon, fds, limits, memory, signals};
@@ -407,14 +406,11 @@ impl Process {
             activity: activity.clone(),
             pump: handle.clone(),
             credits: handle.credits(),
-            outside: Box::new(System {
-                links: Links {
-                    inbox: self.inbox.0.clone(),
-                    pump: handle.clone(),
-                    family,
-                    places: self.places.clone(),
-                },
-            }),
+            outside: Box::new(System::new(
+                Links { inbox: self.inbox.0.clone(), pump: handle.clone() },
+                family,
+                self.places.clone(),
+            )),
             surroundings: Arc::new(Surroundings::new(server_url(&config.servers), d.strip_ansi)),
             loader: self.rehearsed(config.clone()),
             manager: self.manager.clone(),

@@ -55,7 +55,10 @@ impl Coordinator {
         self.timers.clear(Timer::Process(p.slot.id));
         self.timers.clear(Timer::StopReport(p.slot.id));
         if let Some(runner) = p.runner {
-            runner.order(Command::Quit);
+            runner.order(match p.child {
+                Some(child) => Command::Inherit(child.pid, child.pidfd),
+                None => Command::Quit,
+            });
         }
     }
 
@@ -100,7 +103,8 @@ impl Coordinator {
 
     pub(super) fn insert_group(&mut self, group: Arc<Group>, logs: Vec<AutoLogs>) {
         let name = group.name.clone();
-        let members = self.table.add(group.clone(), logs, &self.surroundings, &self.activity);
+        let members =
+            self.table.add(group.clone(), logs, &self.surroundings, &self.others_activity);
         if let GroupKind::Listeners(pool) = &group.kind {
             let named: Vec<(ProcId, String)> = members
                 .iter()

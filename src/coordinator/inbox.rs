@@ -18,6 +18,9 @@ pub struct ProcId(pub u64);
 /// Counts the starts of one process; messages of an older start are dropped.
 pub type Gen = u64;
 
+/// One start of one process.
+pub type Order = (ProcId, Gen);
+
 /// One of a child's two output streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Channel {
@@ -51,7 +54,7 @@ pub enum Msg {
         /// Where the answer goes.
         reply: Reply,
     },
-    /// runner: the child lives (and the pump has its pipes).
+    /// maker: the child lives (and the pump has its pipes).
     Spawned {
         /// Which process.
         id: ProcId,
@@ -63,8 +66,10 @@ pub enum Msg {
         pidfd: Arc<OwnedFd>,
         /// The FastCGI socket that it has as fd 0; kept as long as it lives.
         socket: Option<Arc<crate::runner::fcgi::OpenSocket>>,
+        /// The pump reads its streams, so its end is told by way of the pump.
+        pumped: bool,
     },
-    /// runner: no child came to be.
+    /// maker: no child came to be.
     SpawnFailed {
         /// Which process.
         id: ProcId,

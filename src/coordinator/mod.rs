@@ -26,6 +26,7 @@ mod survivors;
 pub mod table;
 pub mod timers;
 mod turn;
+mod unwatched;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use self::spawning::Spawning;
 use self::survivors::Survivors;
 use self::table::Table;
 use self::timers::Timers;
+use self::unwatched::Unwatched;
 use crate::activity::Activity;
 use crate::config::model::Config;
 use crate::events::{Bus, Effects, Ticker};
@@ -98,7 +100,10 @@ pub struct Coordinator {
     sender: Mailbox,
     inbox: Receiver<Msg>,
     published: Arc<Published>,
+    /// Lazy, like `pump`, which is woken at the end of each turn.
     activity: Activity,
+    /// For others, who have no turns.
+    others_activity: Activity,
     pump: PumpHandle,
     credits: Credits,
     outside: Box<dyn Outside>,
@@ -114,6 +119,7 @@ pub struct Coordinator {
     phase: Phase,
     spawning: Spawning,
     survivors: Survivors,
+    unwatched: Unwatched,
     /// Dropped when all programs that start by themselves have been made: as in the reference, the
     /// first answer that anybody gets shows them with their pids.
     opening: Option<Sender<Infallible>>,
@@ -129,8 +135,9 @@ impl Coordinator {
             sender: parts.inbox.0,
             inbox: parts.inbox.1,
             published: parts.published,
-            activity: parts.activity,
-            pump: parts.pump,
+            activity: parts.activity.lazy(),
+            others_activity: parts.activity,
+            pump: parts.pump.lazy(),
             credits: parts.credits,
             outside: parts.outside,
             surroundings: parts.surroundings,
@@ -144,6 +151,7 @@ impl Coordinator {
             phase: Phase::Running,
             spawning: Spawning::default(),
             survivors: Survivors::default(),
+            unwatched: Unwatched::default(),
             opening: Some(parts.opening),
             reports: Reports::new(parts.manager),
         }

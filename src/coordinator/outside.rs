@@ -7,10 +7,14 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use crate::runner::thread::Links;
-use crate::runner::{Plan, Runner};
+use super::inbox::{Msg, Order, ProcId};
+use crate::machine::ExitStatus;
+use crate::runner::maker::Tools;
+use crate::runner::orphans::Family;
+use crate::runner::{Links, Make, Makers, Runner, Watch, thread};
 use crate::sys::clock::{self, Mono};
-use crate::sys::pidfd;
+use crate::sys::places::Places;
+use crate::sys::{pidfd, wait};
 
 /// See the module head.
 pub trait Outside {
@@ -36,11 +40,33 @@ pub trait Outside {
     /// Whether a process group has members.
     fn group_lives(&self, leader: i32) -> bool;
 
-    /// Makes the runner of a process.
+    /// Orders a child. Those ordered before it are made before it.
+    ///
+    /// # Errors
+    /// Nobody is there to make it, and the system has no thread to give.
+    fn make(&self, make: Make) -> io::Result<()>;
+
+    /// A child takes too long to be made: others are made by another thread. False when it is not being
+    /// made at this moment.
     ///
     /// # Errors
     /// The system has no thread to give.
-    fn runner(&self, plan: &Arc<Plan>) -> io::Result<Runner>;
+    fn relieve(&self, order: Order) -> io::Result<bool>;
+
+    /// Makes the runner of a process, with a child to watch.
+    ///
+    /// # Errors
+    /// The system has no thread to give.
+    fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner>;
+
+    /// How a child ended, if it has.
+    fn ended(&self, child: &OwnedFd) -> Option<ExitStatus>;
+
+    /// Takes the zombie of a child away.
+    fn reap(&self, pid: i32, child: &OwnedFd);
+
+    /// A child becomes a stranger, whom nobody waits for.
+    fn disown(&self, pid: i32);
 
     /// Does something that takes time on a thread of its own.
     ///
@@ -51,8 +77,18 @@ pub trait Outside {
 
 /// The real one.
 pub struct System {
-    /// Where runners report to.
-    pub links: Links,
+    links: Arc<Links>,
+    family: Option<Arc<Family>>,
+    makers: Makers,
+}
+
+impl System {
+    /// With the ways back to the coordinator and what children need.
+    pub fn new(links: Links, family: Option<Arc<Family>>, places: Option<Arc<Places>>) -> System {
+        let links = Arc::new(links);
+        let tools = Tools { links: links.clone(), family: family.clone(), places };
+        System { links, family, makers: Makers::new(tools) }
+    }
 }
 
 impl Outside for System {
@@ -76,8 +112,32 @@ impl Outside for System {
         pidfd::group_has_members(leader)
     }
 
-    fn runner(&self, plan: &Arc<Plan>) -> io::Result<Runner> {
-        Runner::start(plan.clone(), self.links.clone())
+    fn make(&self, make: Make) -> io::Result<()> {
+        self.makers.order(make)
+    }
+
+    fn relieve(&self, order: Order) -> io::Result<bool> {
+        self.makers.relieve(order)
+    }
+
+    fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {
+        Runner::start(id, first, self.links.clone(), self.family.clone())
+    }
+
+    fn ended(&self, child: &OwnedFd) -> Option<ExitStatus> {
+        wait::ended(child)
+    }
+
+    fn reap(&self, pid: i32, child: &OwnedFd) {
+        thread::reap(self.family.as_deref(), pid, child, |pid, status| {
+            let _ = self.links.inbox.send(Msg::Stranger { pid, status });
+        });
+    }
+
+    fn disown(&self, pid: i32) {
+        if let Some(family) = &self.family {
+            family.disown(pid);
+        }
     }
 
     fn apart(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {

@@ -10,7 +10,6 @@ use super::{Coordinator, remembering};
 use crate::config::model::Level;
 use crate::events::{Event, EventType, StateChange};
 use crate::machine::{Effect, Input, Now, Policy, State};
-use crate::runner::Command;
 use crate::sys::signals;
 
 impl Coordinator {
@@ -63,10 +62,9 @@ impl Coordinator {
                 self.bus.exited(id, &mut self.wishes);
                 self.grant();
                 if let Some(p) = self.table.get_mut(id) {
-                    p.pidfd = None;
                     p.socket = None;
-                    if let Some(runner) = &p.runner {
-                        runner.order(Command::Reap(p.generation));
+                    if let Some(child) = p.child.take() {
+                        self.outside.reap(child.pid, &child.pidfd);
                     }
                 }
             }
@@ -118,12 +116,12 @@ impl Coordinator {
     /// number of its group is still its own.
     fn kill(&mut self, id: ProcId, signal: i32, group: bool) {
         let Some(p) = self.table.get(id) else { return };
-        let Some(handle) = &p.pidfd else { return };
+        let Some(child) = &p.child else { return };
         let pid = p.machine.pid;
         let sent = if group {
             self.outside.signal_group(pid, signal)
         } else {
-            self.outside.signal(handle, signal)
+            self.outside.signal(&child.pidfd, signal)
         };
         let name = p.slot.config.name.clone();
         match sent {
@@ -158,8 +156,8 @@ impl Coordinator {
             Level::Debug,
             &format!("sending {name} (pid {pid}) sig {}", signals::name(signal)),
         );
-        let Some(handle) = &p.pidfd else { return Ok(()) };
-        match self.outside.signal(handle, signal) {
+        let Some(child) = &p.child else { return Ok(()) };
+        match self.outside.signal(&child.pidfd, signal) {
             Ok(()) => Ok(()),
             Err(e) if e.raw_os_error() == Some(libc::ESRCH) => {
                 self.activity.log(

@@ -8,26 +8,28 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::Coordinator;
-use super::inbox::{Gen, Msg, ProcId};
+use super::inbox::{Gen, Msg, Order, ProcId};
 use super::timers::Timer;
-use crate::runner::Command;
-use crate::runner::turn::{Gate, Turn};
+use crate::config::model::Level;
+use crate::runner::Make;
 
 /// How long one child may hold up the others. An exec that hangs on a dead file server must not
 /// keep every other program down.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// How many children may be on order at once. With more than one the runners behind the first have
-/// everything prepared when their turn comes.
+/// How many children may be on order at once. With more than one their maker need not wait for us to
+/// hear of the one before.
 const AHEAD: usize = 4;
 
 /// The queue.
 #[derive(Debug, Default)]
 pub struct Spawning {
-    queue: VecDeque<(ProcId, Gen)>,
-    /// On order, the one whose turn it is first, each with the gate that it opens for the next.
-    under_way: VecDeque<(ProcId, Gen, Gate)>,
+    queue: VecDeque<Order>,
+    /// On order, the one that is being made first.
+    under_way: VecDeque<Order>,
     held: Vec<ProcId>,
+    /// The one that is being made hangs, there is no thread to make the others, and that has been told.
+    stuck: bool,
 }
 
 impl Spawning {
@@ -47,7 +49,7 @@ impl Spawning {
 
     /// Takes one from those on order; says whether it was its turn.
     fn done(&mut self, id: ProcId, generation: Gen) -> bool {
-        let at = self.under_way.iter().position(|(i, g, _)| (*i, *g) == (id, generation));
+        let at = self.under_way.iter().position(|order| *order == (id, generation));
         at.and_then(|at| self.under_way.remove(at)).is_some() && at == Some(0)
     }
 }
@@ -76,14 +78,30 @@ impl Coordinator {
     }
 
     pub(super) fn spawn_overdue(&mut self) {
-        if let Some((_, _, gate)) = self.spawning.under_way.pop_front() {
-            gate.open();
-            self.next_turn();
+        let Some(slow) = self.spawning.under_way.front().copied() else { return };
+        match self.outside.relieve(slow) {
+            Ok(true) => {
+                self.spawning.under_way.pop_front();
+                self.next_turn();
+            }
+            // Its maker has not come to it, or is through with it.
+            Ok(false) => self.hurry(),
+            Err(error) => {
+                if !std::mem::replace(&mut self.spawning.stuck, true) {
+                    let text = format!(
+                        "a start takes long and there is no thread to go on with others, trying again: \
+                         {error}"
+                    );
+                    self.activity.log(Level::Error, &text);
+                }
+                self.hurry();
+            }
         }
         self.spawn_next();
     }
 
     fn next_turn(&mut self) {
+        self.spawning.stuck = false;
         self.timers.clear(Timer::SpawnOverdue);
         // Nobody to hold up, no deadline: an idle daemon is not woken for nothing.
         if self.spawning.under_way.len() + self.spawning.queue.len() > 1 {
@@ -113,28 +131,19 @@ impl Coordinator {
         }
     }
 
-    /// Orders the runner to make a child.
+    /// Orders a child.
     fn order_spawn(&mut self, id: ProcId, generation: Gen) {
-        let Some(p) = self.table.get_mut(id) else { return };
-        if p.runner.is_none() {
-            match self.outside.runner(&p.plan) {
-                Ok(runner) => p.runner = Some(runner),
-                Err(_) => {
-                    // No thread to be had: the same limit that fork would meet.
-                    let error = format!(
-                        "Too many processes in process table to spawn '{}'",
-                        p.slot.config.name
-                    );
-                    let _ = self.sender.send(Msg::SpawnFailed { id, generation, error });
-                    return;
-                }
+        let Some(p) = self.table.get(id) else { return };
+        match self.outside.make(Make { plan: p.plan.clone(), generation }) {
+            Ok(()) => self.spawning.under_way.push_back((id, generation)),
+            Err(_) => {
+                // No thread to be had: the same limit that fork would meet.
+                let error = format!(
+                    "Too many processes in process table to spawn '{}'",
+                    p.slot.config.name
+                );
+                let _ = self.sender.send(Msg::SpawnFailed { id, generation, error });
             }
-        }
-        if let Some(runner) = &p.runner {
-            let before = self.spawning.under_way.back().map(|(_, _, gate)| gate.clone());
-            let after = Gate::default();
-            self.spawning.under_way.push_back((id, generation, after.clone()));
-            runner.order(Command::Start(generation, Turn { before, after }));
         }
     }
 }

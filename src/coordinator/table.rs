@@ -24,16 +24,25 @@ pub struct Proc {
     pub generation: Gen,
     /// How to start it.
     pub plan: Arc<Plan>,
-    /// Its thread, made at the first start.
+    /// Its thread, made when it has a child for the first time.
     pub runner: Option<Runner>,
-    /// Handle of its living child.
-    pub pidfd: Option<Arc<OwnedFd>>,
+    /// Its child, until it is reaped.
+    pub child: Option<Living>,
     /// The FastCGI socket that its child holds.
     pub socket: Option<Arc<OpenSocket>>,
     /// Signals asked for while its child is being made.
     pub signals: Vec<i32>,
     /// Calls that wait for it.
     pub waiters: Vec<Waiter>,
+}
+
+/// A child that has not been reaped.
+#[derive(Debug)]
+pub struct Living {
+    /// Its pid, and the number of its process group.
+    pub pid: i32,
+    /// Its handle.
+    pub pidfd: Arc<OwnedFd>,
 }
 
 /// One active group.
@@ -147,7 +156,7 @@ impl Table {
                 generation: 0,
                 plan,
                 runner: None,
-                pidfd: None,
+                child: None,
                 socket: None,
                 signals: Vec::new(),
                 waiters: Vec::new(),

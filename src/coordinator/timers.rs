@@ -28,6 +28,8 @@ pub enum Timer {
     Notify,
     /// A look at process groups that outlive their programs.
     Survivors,
+    /// A look at children that no runner watches.
+    Unwatched,
 }
 
 /// All deadlines in order. One that is set anew or taken back leaves nothing behind, so a program

@@ -1,7 +1,11 @@
 //! The turns of the coordinator: it waits for a message or a deadline, and hands out what comes.
 
+use std::sync::Arc;
+
 use super::inbox::{Gen, Msg, ProcId};
+use super::table::Living;
 use super::timers::Timer;
+use super::unwatched::Child;
 use super::{Coordinator, Ending, SETTLED, mailbox};
 use crate::config::model::Level;
 use crate::events::listener::ListenerState;
@@ -10,6 +14,7 @@ use crate::machine::Input;
 use crate::machine::transition::describe;
 use crate::pump::PumpMsg;
 use crate::rpc::faults::{self, fault};
+use crate::runner::fcgi::OpenSocket;
 use crate::sys::memory;
 
 impl Coordinator {
@@ -22,7 +27,8 @@ impl Coordinator {
                 break ending;
             }
         };
-        (ending, self.end())
+        let next_id = self.end(matches!(ending, Ending::Restart(_)));
+        (ending, next_id)
     }
 
     /// What comes before the first turn.
@@ -34,6 +40,7 @@ impl Coordinator {
         self.tick();
         self.open_if_idle();
         self.timers.set(self.mono().after(SETTLED), Timer::Settled);
+        self.pump.wake();
     }
 
     /// Blocks until there is a message or the earliest deadline has come.
@@ -59,11 +66,15 @@ impl Coordinator {
             self.due(timer);
         }
         self.open_if_idle();
-        self.shutdown_progress()
+        let ending = self.shutdown_progress();
+        // Once for all that this turn had to say.
+        self.pump.wake();
+        ending
     }
 
-    /// What comes after the last turn: nobody is left without an answer. Gives the next free id.
-    pub(super) fn end(&mut self) -> u64 {
+    /// What comes after the last turn: nobody is left without an answer. Gives the next free id. Runners
+    /// are sent away if the process lives on; else they end with it, which costs less.
+    pub(super) fn end(&mut self, lives_on: bool) -> u64 {
         for _ in 0..self.inbox.len() {
             match self.inbox.try_recv() {
                 Ok(Msg::Call { op, reply }) => self.call(op, reply),
@@ -78,7 +89,11 @@ impl Coordinator {
         for reply in self.calls.close_all() {
             self.answer(reply, Err(fault(faults::SHUTDOWN_STATE, None)));
         }
-        self.dismiss_runners();
+        if lives_on {
+            self.dismiss_runners();
+            self.disown_unwatched();
+        }
+        self.pump.wake();
         self.table.next_id().max(self.calls.next_id())
     }
 
@@ -92,20 +107,9 @@ impl Coordinator {
         match msg {
             Msg::Signal(signal) => self.signal(signal),
             Msg::Call { op, reply } => self.call(op, reply),
-            Msg::Spawned { id, generation, pid, pidfd, socket } => {
+            Msg::Spawned { id, generation, pid, pidfd, socket, pumped } => {
                 self.spawn_next_after(id, generation);
-                if !self.current(id, generation) {
-                    // A start that nobody wants any more: its runner reaps it.
-                    let _ = self.outside.signal(&pidfd, libc::SIGKILL);
-                    return;
-                }
-                if let Some(p) = self.table.get_mut(id) {
-                    p.pidfd = Some(pidfd);
-                    p.socket = socket;
-                }
-                self.step(id, Input::Spawned(pid));
-                self.send_held_signals(id);
-                self.resolve_spawned(id);
+                self.spawned(Child { id, generation, pid, pidfd, pumped }, socket);
             }
             Msg::SpawnFailed { id, generation, error } => {
                 self.spawn_next_after(id, generation);
@@ -163,6 +167,24 @@ impl Coordinator {
         }
     }
 
+    /// A child lives.
+    fn spawned(&mut self, child: Child, socket: Option<Arc<OpenSocket>>) {
+        let (id, pid) = (child.id, child.pid);
+        if !self.current(id, child.generation) {
+            // A start that nobody wants any more.
+            let _ = self.outside.signal(&child.pidfd, libc::SIGKILL);
+            return self.look_after(child);
+        }
+        if let Some(p) = self.table.get_mut(id) {
+            p.child = Some(Living { pid, pidfd: child.pidfd.clone() });
+            p.socket = socket;
+        }
+        self.step(id, Input::Spawned(pid));
+        self.watch(child);
+        self.send_held_signals(id);
+        self.resolve_spawned(id);
+    }
+
     pub(super) fn current(&self, id: ProcId, generation: Gen) -> bool {
         self.table.get(id).is_some_and(|p| p.generation == generation)
     }
@@ -183,6 +205,7 @@ impl Coordinator {
             Timer::Watchdog => self.feed_watchdog(),
             Timer::Notify => self.tell_untold(),
             Timer::Survivors => self.look_after_survivors(),
+            Timer::Unwatched => self.look_after_unwatched(),
         }
     }
 }

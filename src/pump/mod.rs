@@ -226,7 +226,7 @@ pub fn open(config: PumpConfig) -> io::Result<Idle> {
         streams.into_iter().for_each(|stream| pump.drop_what_comes(stream));
         Arc::new(void)
     });
-    Ok(Idle { pump, handle: PumpHandle { sender, shared, void } })
+    Ok(Idle { pump, handle: PumpHandle { sender, shared, void, lazy: false } })
 }
 
 impl Idle {
@@ -267,19 +267,32 @@ pub struct PumpHandle {
     sender: Sender<PumpMsg>,
     shared: Arc<wake::Shared>,
     void: Option<Arc<void::Void>>,
+    /// What is sent waits for [`PumpHandle::wake`].
+    lazy: bool,
 }
 
 impl PumpHandle {
     /// From the two halves of a queue that somebody else empties: `wake` is notified for every
     /// message.
     pub fn new(sender: Sender<PumpMsg>, wake: Arc<EventFd>) -> PumpHandle {
-        PumpHandle { sender, shared: Arc::new(wake::Shared::new(wake, true)), void: None }
+        let shared = Arc::new(wake::Shared::new(wake, true));
+        PumpHandle { sender, shared, void: None, lazy: false }
     }
     /// Queues a message; a pump that has ended swallows it.
     pub fn send(&self, msg: PumpMsg) {
-        if self.sender.send(msg).is_ok() {
+        if self.sender.send(msg).is_ok() && !self.lazy {
             self.shared.message_queued();
         }
+    }
+    /// A way to the same pump for somebody who sends much at a time and calls [`PumpHandle::wake`] then:
+    /// to wake a thread for each line of a thousand costs more than to write them.
+    #[must_use]
+    pub fn lazy(&self) -> PumpHandle {
+        PumpHandle { lazy: true, ..self.clone() }
+    }
+    /// What was sent in a lazy way is to be looked at.
+    pub fn wake(&self) {
+        self.shared.message_queued();
     }
     /// Queues a message that can wait until there is another reason to wake the pump.
     pub fn send_along(&self, msg: PumpMsg) {

@@ -43,16 +43,24 @@ impl Orders {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runner::Watch;
+    use std::os::fd::OwnedFd;
 
     #[test]
     fn orders_come_one_by_one_in_their_order_and_a_waiting_thread_gets_them() {
+        let null = Arc::new(OwnedFd::from(std::fs::File::open("/dev/null").unwrap()));
         let orders = Orders::default();
         let taker = orders.clone();
         let taken = std::thread::spawn(move || [taker.take(), taker.take(), taker.take()]);
-        for command in [Command::Reap(6), Command::Reap(7), Command::Quit] {
-            orders.give(command);
+        for generation in [6, 7] {
+            let pidfd = null.clone();
+            orders.give(Command::Watch(Watch { generation, pidfd, pumped: false }));
         }
-        let taken = taken.join().unwrap();
-        assert!(matches!(taken, [Command::Reap(6), Command::Reap(7), Command::Quit]));
+        orders.give(Command::Quit);
+        let [Command::Watch(first), Command::Watch(second), Command::Quit] = taken.join().unwrap()
+        else {
+            panic!("in another order");
+        };
+        assert_eq!((first.generation, second.generation), (6, 7));
     }
 }

@@ -59,6 +59,11 @@ impl Family {
         result
     }
 
+    /// Forgets a pid: whoever has it is a stranger from now on.
+    pub fn disown(&self, pid: i32) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+    }
+
     /// Reaps zombies without a runner. Stops at the first that has one: its runner's
     /// [`Family::death`] is followed by another look.
     ///

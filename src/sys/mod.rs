@@ -19,4 +19,5 @@ pub mod places;
 pub mod signals;
 pub mod spawn;
 pub mod strings;
+pub mod thread;
 pub mod wait;

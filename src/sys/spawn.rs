@@ -13,6 +13,7 @@ use std::ffi::CStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::OnceLock;
 
 use super::errno;
 use super::limits;
@@ -68,6 +69,7 @@ struct Prepared<'a> {
     argv: Vec<*const libc::c_char>,
     envp: Vec<*const libc::c_char>,
     core: Option<libc::rlimit>,
+    changed_signals: u64,
 }
 
 /// The child's stack. Its few frames need about 1 KiB.
@@ -90,6 +92,7 @@ pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
         envp: spec.envp.pointers(),
         core: limits::core_of_programs()
             .map(|(rlim_cur, rlim_max)| libc::rlimit { rlim_cur, rlim_max }),
+        changed_signals: changed_signals(),
     };
     // u128 keeps the stack's end aligned to 16 bytes, as the psABI asks.
     let mut stack = vec![0u128; STACK / 16];
@@ -130,7 +133,7 @@ extern "C" fn child(arg: *mut libc::c_void) -> libc::c_int {
     unsafe {
         libc::setpgid(0, 0);
         descriptors(p);
-        signals();
+        signals(p.changed_signals);
         if let Some(core) = &p.core {
             // limits are the child's own (no CLONE_THREAD)
             libc::setrlimit(libc::RLIMIT_CORE, core);
@@ -185,20 +188,40 @@ unsafe fn descriptors(p: &Prepared<'_>) {
     }
 }
 
-/// Default dispositions and an empty mask: neither our handlers nor an inherited "ignore".
-unsafe fn signals() {
-    // The kernel's struct sigaction, whose layout differs from libc's and between processors: all
-    // zero is SIG_DFL without flags everywhere.
-    let default = [0u64; 8];
-    // SAFETY: the dispositions are the child's own copy (no CLONE_SIGHAND); the array is larger than
-    // any kernel's struct. Raw, since glibc's function refuses the signals 32 and 33, which its own
-    // posix_spawn hands on as ignored.
+/// The kernel's struct sigaction, whose layout differs from libc's and between processors: larger than
+/// any of them, and all zero is SIG_DFL without flags everywhere.
+type Disposition = [u64; 8];
+
+/// The signals, as bits from 0 on, that do not have their default disposition: handlers of ours, and
+/// what is ignored. Looked up once, since nobody changes them once the daemon has begun to make children.
+fn changed_signals() -> u64 {
+    static CHANGED: OnceLock<u64> = OnceLock::new();
+    *CHANGED.get_or_init(|| {
+        (1..=64).fold(0, |changed, signal| {
+            let mut now: Disposition = [0; 8];
+            let none = ptr::null::<u64>();
+            // SAFETY: the array is larger than any kernel's struct. Raw, since glibc's function refuses
+            // the signals 32 and 33, which its own posix_spawn hands on as ignored.
+            let failed = unsafe {
+                libc::syscall(libc::SYS_rt_sigaction, signal, none, now.as_mut_ptr(), 8usize)
+            };
+            // The handler is the first member everywhere.
+            changed | u64::from(failed != 0 || now[0] != 0) << (signal - 1)
+        })
+    })
+}
+
+/// Default dispositions and an empty mask: neither our handlers nor an inherited "ignore". With handlers
+/// it must not wait for the exec, since until then they would run in the daemon's memory.
+unsafe fn signals(mut changed: u64) {
+    let default: Disposition = [0; 8];
+    // SAFETY: the dispositions are the child's own copy (no CLONE_SIGHAND).
     unsafe {
-        let mut signal = 1;
-        while signal <= 64 {
+        while changed != 0 {
+            let signal = changed.trailing_zeros() + 1;
             let old = ptr::null_mut::<u64>();
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), old, 8usize);
-            signal += 1;
+            changed &= changed - 1;
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&mut none);

@@ -50,6 +50,16 @@ pub fn peek(pidfd: impl AsFd) -> io::Result<ExitStatus> {
     }
 }
 
+/// How the child ended, if it has; leaves the zombie. One that somebody else has reaped has ended, too,
+/// in a way that nobody knows.
+pub fn ended(pidfd: impl AsFd) -> Option<ExitStatus> {
+    let flags = libc::WNOWAIT | libc::WNOHANG;
+    match waitid(P_PIDFD, pidfd.as_fd().as_raw_fd() as u32, flags) {
+        Ok(ended) => ended.map(|(_, status)| status),
+        Err(_) => Some(ExitStatus::Signal { signal: 0, core: false }),
+    }
+}
+
 /// Takes the zombie away.
 ///
 /// # Errors

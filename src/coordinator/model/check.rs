@@ -62,6 +62,8 @@ pub fn after_turn(
     hold!(wanted == waits, "TICK events are wanted: {wanted}, waited for: {waits}");
     let looked_after = c.timers.at(Timer::Survivors).is_some();
     hold!(looked_after != c.survivors.is_empty(), "groups that are left: {looked_after}");
+    let looked_after = c.timers.at(Timer::Unwatched).is_some();
+    hold!(looked_after == (c.unwatched.count() > 0), "unwatched children: {looked_after}");
     structure(life)?;
     let mood = life.published.mood();
     let fits = match &c.phase {
@@ -95,8 +97,8 @@ fn process(p: &Proc, world: &World, life: &Life) -> Verdict {
     }
     let others = world.children.iter().filter(|c| c.id == p.slot.id && !c.stray);
     hold!(others.count() <= 1, "more than one process");
-    hold!(p.pidfd.is_some() == (m.pid != 0), "pid and handle disagree");
-    if let Some(handle) = &p.pidfd {
+    hold!(p.child.as_ref().map_or(0, |c| c.pid) == m.pid, "pid and handle disagree");
+    if let Some(handle) = p.child.as_ref().map(|c| &c.pidfd) {
         let Some(child) = world.child(m.pid) else { return Err("its process is reaped".into()) };
         hold!(child.id == p.slot.id && child.generation == p.generation, "pid of another");
         hold!(world.handle(m.pid).is_some_and(|h| std::ptr::eq(&**h, &**handle)), "wrong handle");
@@ -224,7 +226,7 @@ pub fn at_rest(episode: &Episode) -> Verdict {
     if !matches!(c.phase, Phase::Running) {
         return Ok(());
     }
-    let hung = |id| world.runners.get(&id).is_some_and(|r| r.is_hung());
+    let hung = |id| world.is_hung(id);
     let mut waiting = HashSet::new();
     for p in c.table.groups.iter().flat_map(|g| &g.members).filter_map(|id| c.table.get(*id)) {
         let name = &p.slot.config.name;
@@ -250,6 +252,7 @@ pub fn at_rest(episode: &Episode) -> Verdict {
         due += usize::from(p.waiters.iter().any(|w| w.wish == Wish::Stopped));
     }
     due += usize::from(c.bus.wanted().contains(EventType::Tick5));
+    due += usize::from(c.unwatched.count() > 0) + usize::from(world.is_stuck());
     hold!(c.timers.count() <= due, "{} deadlines at rest in place of {due}", c.timers.count());
     Ok(())
 }

@@ -10,11 +10,11 @@ pub type Pick = u16;
 pub enum Deed {
     /// The coordinator turns.
     Turn,
-    /// A runner takes an order, makes its child, or notices its end.
+    /// A maker or runner takes an order, makes a child, or notices its end.
     Runner(Pick),
-    /// The next child of a runner takes long to be made, or can't be.
-    Hang(Pick),
-    Fail(Pick),
+    /// The next child takes long to be made, or can't be.
+    Hang,
+    Fail,
     /// A child that took long is made now.
     Release(Pick),
     /// The pump deals with so many messages.
@@ -125,8 +125,8 @@ impl Deed {
         match chance.below(1000) {
             0..260 => Deed::Turn,
             260..440 => Deed::Runner(pick),
-            440..450 => Deed::Hang(pick),
-            450..465 => Deed::Fail(pick),
+            440..450 => Deed::Hang,
+            450..465 => Deed::Fail,
             465..485 => Deed::Release(pick),
             485..575 => Deed::Pump(byte % 8),
             575..635 => Deed::Exit(pick, byte),

@@ -157,7 +157,8 @@ impl Episode {
     /// What `boot` does at the end of a life.
     fn end_life(&mut self, ending: Ending) -> Verdict {
         let Some(mut life) = self.life.take() else { return Ok(()) };
-        let next_id = life.c.end();
+        let lives_on = matches!(ending, Ending::Restart(_));
+        let next_id = life.c.end(lives_on);
         while !life.pump_is_idle() {
             life.pump(usize::MAX, true, &self.site())?;
         }
@@ -171,8 +172,9 @@ impl Episode {
         if let Some(child) = world.children.iter().find(|c| !c.refused && !c.stray) {
             return Err(format!("{:?} is left, pid {}", child.id, child.pid));
         }
-        if let Some((id, _)) = world.runners.iter().find(|(_, r)| !r.is_gone() && !r.watches()) {
-            return Err(format!("the runner of {id:?} is left"));
+        let left = world.runners.iter().find(|r| !r.is_gone() && !r.watches());
+        if let Some(runner) = left.filter(|_| lives_on) {
+            return Err(format!("the runner of {:?} is left", runner.id));
         }
         drop(world);
         if let Ending::Restart(config) = ending {
@@ -190,8 +192,9 @@ impl Episode {
             if able.is_empty() {
                 return moved;
             }
-            for id in able {
-                world.move_runner(id, &self.inbox.0);
+            // What one does can change the places of the others.
+            if let Some(party) = able.last() {
+                world.go_on(*party, &self.inbox.0);
             }
             moved = true;
         }
@@ -329,11 +332,11 @@ impl Episode {
             Deed::Runner(pick) => {
                 let able = world.movable();
                 if let Some(at) = usize::from(pick).checked_rem(able.len()) {
-                    world.move_runner(able[at], &self.inbox.0);
+                    world.go_on(able[at], &self.inbox.0);
                 }
             }
-            Deed::Hang(pick) => world.trouble(pick, true),
-            Deed::Fail(pick) => world.trouble(pick, false),
+            Deed::Hang => world.trouble(true),
+            Deed::Fail => world.trouble(false),
             Deed::Release(pick) => world.release(Some(pick)),
             Deed::Exit(pick, byte) => {
                 if let Some(child) = world.alive(pick) {
@@ -438,7 +441,8 @@ impl Episode {
             5 => return self.output(id, generation, byte),
             _ => {
                 let (pid, pidfd) = self.world.borrow_mut().stray(id, generation);
-                Msg::Spawned { id, generation, pid, pidfd, socket: None }
+                let pumped = byte % 2 == 0;
+                Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped }
             }
         };
         let _ = self.inbox.0.send(msg);

@@ -1,20 +1,20 @@
 //! What is outside of the coordinator: clocks, the kernel with its processes, and the runners.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::coordinator::inbox::{Gen, Msg, ProcId};
+use crate::coordinator::inbox::{Gen, Msg, Order, ProcId};
 use crate::coordinator::mailbox::Mailbox;
 use crate::coordinator::outside::Outside;
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg};
-use crate::runner::turn::Turn;
-use crate::runner::{Command, Plan, Runner};
+use crate::runner::thread::tell_end;
+use crate::runner::{Command, Make, Plan, Runner, Watch};
 use crate::sys::clock::Mono;
 
 /// Where a listener is in its own eyes.
@@ -48,41 +48,33 @@ pub struct Child {
     pub deaf: bool,
     /// The kernel refuses our signals to it.
     pub refused: bool,
-    /// Of a start that nobody waits for, and without a runner here.
+    /// Of a start that nobody waits for.
     pub stray: bool,
+    /// Nobody here reaps it.
+    pub disowned: bool,
     handle: Arc<OwnedFd>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum At {
     Idle,
-    Making { generation: Gen, hung: bool },
-    Watching { generation: Gen, pid: i32 },
-    Dead { generation: Gen, pid: i32 },
+    Watching { generation: Gen, pid: i32, pumped: bool },
     Gone,
 }
 
 /// What `runner::thread` does, a step at a time.
 pub struct FakeRunner {
-    plan: Arc<Plan>,
+    pub id: ProcId,
     orders: Box<dyn Fn() -> Option<Command>>,
     /// Orders that it has yet to look at.
     queue: VecDeque<Command>,
     at: At,
-    /// Of the child that it is to make.
-    turn: Option<Turn>,
-    hang: bool,
-    fail: bool,
     pump: PumpHandle,
 }
 
 impl FakeRunner {
     pub fn is_gone(&self) -> bool {
         self.at == At::Gone
-    }
-
-    pub fn is_hung(&self) -> bool {
-        matches!(self.at, At::Making { hung: true, .. })
     }
 
     /// Its child lives on, whoever asked for its end.
@@ -97,6 +89,50 @@ impl FakeRunner {
     }
 }
 
+/// A child that is being made.
+struct Making {
+    make: Make,
+    pump: PumpHandle,
+    hung: bool,
+}
+
+impl Making {
+    fn order(&self) -> Order {
+        (self.make.plan.id, self.make.generation)
+    }
+}
+
+/// What `runner::maker` does, a step at a time.
+#[derive(Default)]
+struct FakeMakers {
+    queue: VecDeque<(Make, PumpHandle)>,
+    /// There is one that takes orders.
+    exists: bool,
+    /// What it is at.
+    making: Option<Making>,
+    /// What those hang at whose place another one has taken.
+    left: Vec<Making>,
+    /// The next child takes long to be made, or can't be.
+    hang: bool,
+    fail: bool,
+}
+
+impl FakeMakers {
+    fn all(&mut self) -> impl Iterator<Item = &mut Making> {
+        self.making.iter_mut().chain(&mut self.left)
+    }
+}
+
+/// Who can go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Party {
+    /// The maker that takes orders.
+    Maker,
+    /// One that has been relieved.
+    Relieved(usize),
+    Runner(usize),
+}
+
 /// Everything outside.
 pub struct World {
     pub mono: u64,
@@ -104,7 +140,8 @@ pub struct World {
     pub wall: i64,
     /// Born and not yet reaped.
     pub children: Vec<Child>,
-    pub runners: BTreeMap<ProcId, FakeRunner>,
+    pub runners: Vec<FakeRunner>,
+    makers: FakeMakers,
     /// Work for threads of their own.
     pub threads: VecDeque<Box<dyn FnOnce() + Send>>,
     pub no_threads: bool,
@@ -120,7 +157,8 @@ impl World {
             mono: 1_000_000_000_000,
             wall: 1_700_000_000_000_000,
             children: Vec::new(),
-            runners: BTreeMap::new(),
+            runners: Vec::new(),
+            makers: FakeMakers::default(),
             threads: VecDeque::new(),
             no_threads: false,
             complaints: Vec::new(),
@@ -177,8 +215,7 @@ impl World {
             let signal = child.doomed.unwrap_or(libc::SIGKILL);
             child.ended = Some(ExitStatus::Signal { signal, core: false });
             died = true;
-            // Whoever made it reaps it.
-            self.children.retain(|c| !c.stray || c.ended.is_none());
+            self.children.retain(|c| !c.disowned || c.ended.is_none());
             if pick.is_some() {
                 break;
             }
@@ -215,123 +252,161 @@ impl World {
             deaf: false,
             refused: false,
             stray: true,
+            disowned: false,
             handle: handle.clone(),
         });
         (pid, handle)
     }
 
-    fn reap(&mut self, pid: i32) {
-        self.children.retain(|c| c.pid != pid);
-    }
-
-    /// Ids of runners that can go on.
-    pub fn movable(&mut self) -> Vec<ProcId> {
-        let children = &self.children;
+    /// Those that can go on.
+    pub fn movable(&mut self) -> Vec<Party> {
+        self.runners.retain(|runner| !runner.is_gone());
+        self.children.retain(|c| !c.disowned || c.ended.is_none());
         let mut able = Vec::new();
-        self.runners.retain(|_, runner| !runner.is_gone());
-        for (id, runner) in &mut self.runners {
+        let makers = &self.makers;
+        if makers.making.as_ref().map_or(!makers.queue.is_empty(), |m| !m.hung) {
+            able.push(Party::Maker);
+        }
+        let left = makers.left.iter().enumerate().filter(|(_, m)| !m.hung);
+        able.extend(left.map(|(at, _)| Party::Relieved(at)));
+        for (at, runner) in self.runners.iter_mut().enumerate() {
             runner.fill();
             let can = match runner.at {
-                At::Idle | At::Dead { .. } => !runner.queue.is_empty(),
-                At::Making { hung, .. } => !hung && runner.turn.as_ref().is_none_or(Turn::has_come),
+                At::Idle => !runner.queue.is_empty(),
                 At::Watching { pid, .. } => {
-                    children.iter().any(|c| c.pid == pid && c.ended.is_some())
+                    self.children.iter().any(|c| c.pid == pid && c.ended.is_some())
                 }
                 At::Gone => false,
             };
             if can {
-                able.push(*id);
+                able.push(Party::Runner(at));
             }
         }
         able
     }
 
-    /// What a runner does next does not work, or takes long.
-    pub fn trouble(&mut self, pick: u16, hang: bool) {
-        let count = self.runners.len();
-        let Some(at) = usize::from(pick).checked_rem(count) else { return };
-        if let Some(runner) = self.runners.values_mut().nth(at) {
-            *(if hang { &mut runner.hang } else { &mut runner.fail }) = true;
-        }
+    /// The next child cannot be made, or takes long.
+    pub fn trouble(&mut self, hang: bool) {
+        *(if hang { &mut self.makers.hang } else { &mut self.makers.fail }) = true;
     }
 
-    /// A child that takes long to be made is made, or all of them.
+    /// A child that takes long to be made is made, or all of them and those to come.
     pub fn release(&mut self, pick: Option<u16>) {
-        let mut hung: Vec<&mut FakeRunner> =
-            self.runners.values_mut().filter(|r| r.is_hung()).collect();
+        let mut hung: Vec<&mut Making> = self.makers.all().filter(|m| m.hung).collect();
         let chosen = pick.and_then(|p| usize::from(p).checked_rem(hung.len()));
-        for (at, runner) in hung.iter_mut().enumerate() {
-            if chosen.is_some_and(|c| c != at) {
-                continue;
+        for (at, making) in hung.iter_mut().enumerate() {
+            making.hung = chosen.is_some_and(|c| c != at);
+        }
+        self.makers.hang &= pick.is_some();
+    }
+
+    /// The child of that process is held up: by itself, or by one before it.
+    pub fn is_hung(&self, id: ProcId) -> bool {
+        let makers = &self.makers;
+        let by_itself = makers.making.iter().chain(&makers.left);
+        let held_up = makers.making.as_ref().is_some_and(|m| m.hung) && self.no_threads;
+        held_up || by_itself.filter(|m| m.hung).any(|m| m.make.plan.id == id)
+    }
+
+    /// Nobody can make children, since one hangs and there are no threads.
+    pub fn is_stuck(&self) -> bool {
+        self.no_threads && self.makers.making.as_ref().is_some_and(|m| m.hung)
+    }
+
+    /// One of them does one thing.
+    pub fn go_on(&mut self, party: Party, inbox: &Mailbox) {
+        match party {
+            Party::Maker => match self.makers.making.take() {
+                Some(making) => self.finish(making, inbox),
+                None => {
+                    let hung = std::mem::take(&mut self.makers.hang);
+                    self.makers.making = self.makers.queue.pop_front().map(|(make, pump)| Making {
+                        make,
+                        pump,
+                        hung,
+                    });
+                }
+            },
+            Party::Relieved(at) if at < self.makers.left.len() => {
+                let making = self.makers.left.remove(at);
+                self.finish(making, inbox);
             }
-            if let At::Making { hung, .. } = &mut runner.at {
-                *hung = false;
+            Party::Runner(at) if at < self.runners.len() => {
+                let mut runner = self.runners.swap_remove(at);
+                self.run(&mut runner, inbox);
+                self.runners.push(runner);
             }
+            Party::Relieved(_) | Party::Runner(_) => {}
         }
     }
 
-    /// A runner does one thing.
-    pub fn move_runner(&mut self, id: ProcId, inbox: &Mailbox) {
-        let Some(mut runner) = self.runners.remove(&id) else { return };
+    /// The child is made, or could not be.
+    fn finish(&mut self, making: Making, inbox: &Mailbox) {
+        let Making { make: Make { plan, generation }, pump, hung } = making;
+        if hung {
+            self.complaints.push(format!("{:?} is made while it hangs", plan.id));
+        }
+        let id = plan.id;
+        if std::mem::take(&mut self.makers.fail) {
+            let error = "no such file".to_owned();
+            let _ = inbox.send(Msg::SpawnFailed { id, generation, error });
+            return;
+        }
+        let (pid, pidfd) = self.bear(&plan, generation);
+        pump.send(PumpMsg::Attach { id, generation, pipes: Pipes::default() });
+        // Programs with streams of their own, and without.
+        let pumped = pid % 2 == 0;
+        let _ = inbox.send(Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped });
+    }
+
+    fn run(&mut self, runner: &mut FakeRunner, inbox: &Mailbox) {
+        let id = runner.id;
         runner.at = match runner.at {
             At::Idle => match runner.queue.pop_front() {
-                Some(Command::Start(generation, turn)) => {
-                    runner.turn = Some(turn);
-                    At::Making { generation, hung: std::mem::take(&mut runner.hang) }
-                }
-                Some(Command::Reap(generation)) => {
-                    self.complaints.push(format!("{id:?}: reap {generation} of nothing"));
-                    At::Idle
-                }
+                Some(Command::Watch(watch)) => self.watching(id, &watch),
+                Some(Command::Inherit(pid, handle)) => match self.child(pid).map(|c| c.ended) {
+                    Some(None) => {
+                        // It blocks until that has ended.
+                        runner.queue.push_front(Command::Inherit(pid, handle));
+                        At::Idle
+                    }
+                    _ => {
+                        self.bury(pid);
+                        At::Gone
+                    }
+                },
                 Some(Command::Quit) => At::Gone,
                 None => At::Idle,
             },
-            At::Making { generation, hung: false } => {
-                // Only at the end of this move it is the next one's turn.
-                let _turn = runner.turn.take();
-                if std::mem::take(&mut runner.fail) {
-                    let error = "no such file".to_owned();
-                    let _ = inbox.send(Msg::SpawnFailed { id, generation, error });
-                    At::Idle
-                } else {
-                    let (pid, pidfd) = self.bear(&runner.plan, generation);
-                    let pipes = Pipes::default();
-                    runner.pump.send(PumpMsg::Attach { id, generation, pipes });
-                    let _ = inbox.send(Msg::Spawned { id, generation, pid, pidfd, socket: None });
-                    At::Watching { generation, pid }
+            At::Watching { generation, pid, pumped } => {
+                match self.child(pid).and_then(|c| c.ended) {
+                    Some(status) => {
+                        tell_end(inbox, &runner.pump, (id, generation), status, pumped);
+                        At::Idle
+                    }
+                    None => runner.at,
                 }
             }
-            At::Watching { generation, pid } => match self.child(pid).and_then(|c| c.ended) {
-                Some(status) => {
-                    // As for programs with streams of their own, and for those without.
-                    if pid % 2 == 0 {
-                        runner.pump.send(PumpMsg::Exited { id, generation, status });
-                    } else {
-                        let _ = inbox.send(Msg::Exited { id, generation, status });
-                        runner.pump.send_along(PumpMsg::Gone { id, generation });
-                    }
-                    At::Dead { generation, pid }
-                }
-                None => runner.at,
-            },
-            At::Dead { generation, pid } => match runner.queue.pop_front() {
-                Some(Command::Reap(g)) if g == generation => {
-                    self.reap(pid);
-                    At::Idle
-                }
-                Some(Command::Quit) => {
-                    self.reap(pid);
-                    At::Gone
-                }
-                Some(lost) => {
-                    self.complaints.push(format!("{id:?}: {lost:?} while {generation} lies dead"));
-                    runner.at
-                }
-                None => runner.at,
-            },
-            stays @ (At::Gone | At::Making { .. }) => stays,
+            At::Gone => At::Gone,
         };
-        self.runners.insert(id, runner);
+    }
+
+    fn watching(&mut self, id: ProcId, watch: &Watch) -> At {
+        let fd = watch.pidfd.as_raw_fd();
+        let child = self.children.iter().find(|c| c.handle.as_raw_fd() == fd);
+        match child.filter(|c| c.id == id && c.generation == watch.generation) {
+            Some(child) => {
+                At::Watching { generation: watch.generation, pid: child.pid, pumped: watch.pumped }
+            }
+            None => {
+                self.complaints.push(format!("{id:?} is to watch a child of another"));
+                At::Idle
+            }
+        }
+    }
+
+    fn bury(&mut self, pid: i32) {
+        self.children.retain(|c| c.pid != pid);
     }
 
     fn take_signal(child: &mut Child, signal: i32) -> io::Result<()> {
@@ -391,26 +466,70 @@ impl Outside for Fake {
         self.world.borrow().children.iter().any(|c| c.pid == leader)
     }
 
-    fn runner(&self, plan: &Arc<Plan>) -> io::Result<Runner> {
+    fn make(&self, make: Make) -> io::Result<()> {
+        let mut world = self.world.borrow_mut();
+        if !world.makers.exists && world.no_threads {
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        }
+        world.makers.exists = true;
+        world.makers.queue.push_back((make, self.pump.clone()));
+        Ok(())
+    }
+
+    fn relieve(&self, order: Order) -> io::Result<bool> {
         let mut world = self.world.borrow_mut();
         if world.no_threads {
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
-        let (runner, orders) = Runner::without_thread();
-        let fake = FakeRunner {
-            plan: plan.clone(),
-            orders,
-            queue: VecDeque::new(),
-            at: At::Idle,
-            turn: None,
-            hang: false,
-            fail: false,
-            pump: self.pump.clone(),
-        };
-        if world.runners.insert(plan.id, fake).is_some() {
-            world.complaints.push(format!("{:?} has two runners", plan.id));
+        let left = world.makers.making.take_if(|m| m.order() == order);
+        let is_some = left.is_some();
+        world.makers.left.extend(left);
+        Ok(is_some)
+    }
+
+    fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {
+        let mut world = self.world.borrow_mut();
+        if world.no_threads {
+            return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
+        if world.runners.iter().any(|r| r.id == id && !r.is_gone()) {
+            world.complaints.push(format!("{id:?} has two runners"));
+        }
+        let (runner, orders) = Runner::without_thread();
+        let at = world.watching(id, &first);
+        let pump = self.pump.clone();
+        world.runners.push(FakeRunner { id, orders, queue: VecDeque::new(), at, pump });
         Ok(runner)
+    }
+
+    fn ended(&self, child: &OwnedFd) -> Option<ExitStatus> {
+        let fd = child.as_raw_fd();
+        let mut world = self.world.borrow_mut();
+        match world.children.iter().find(|c| c.handle.as_raw_fd() == fd) {
+            Some(child) => child.ended,
+            None => {
+                world.complaints.push("a look at a child that is reaped".to_owned());
+                None
+            }
+        }
+    }
+
+    fn reap(&self, pid: i32, child: &OwnedFd) {
+        let mut world = self.world.borrow_mut();
+        let fits = |c: &Child| c.pid == pid && c.ended.is_some();
+        let known = world.children.iter().find(|c| fits(c)).map(|c| c.handle.as_raw_fd());
+        if known != Some(child.as_raw_fd()) {
+            world.complaints.push(format!("reap {pid}, which is no zombie"));
+        }
+        world.bury(pid);
+    }
+
+    fn disown(&self, pid: i32) {
+        // Whoever reaps strangers takes it at its end.
+        let mut world = self.world.borrow_mut();
+        for child in world.children.iter_mut().filter(|c| c.pid == pid) {
+            child.disowned = true;
+        }
     }
 
     fn apart(&self, _: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {

@@ -1,0 +1,414 @@
+//! Who makes children: one thread for all of them, since they are made one at a time and in order.
+//!
+//! The runner of a program could make its children itself, and once did. But what that needs (three
+//! pages of stack, buffers that the allocator keeps for each thread) would lie in each of thousands of
+//! threads that otherwise only wait, and every start would begin by waking one.
+//!
+//! An exec can hang, on a dead file server for instance, and the thread hangs with it. Then the
+//! coordinator asks for another maker, which takes the orders that are left; the one before gives notice
+//! of its child when it can, and ends.
+
+use std::collections::VecDeque;
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use super::command::{Command as ResolvedCommand, resolve_command};
+use super::orphans::Family;
+use super::plan::Plan;
+use super::thread::Links;
+use crate::config::model::User;
+use crate::coordinator::inbox::{Gen, Msg, Order};
+use crate::guarded;
+use crate::machine::ExitStatus;
+use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan, open_for_spawn};
+use crate::sys::fds::{Pipe, pipe};
+use crate::sys::places::Places;
+use crate::sys::spawn::{ChildSpec, Identity};
+use crate::sys::strings::{HoldsNul, Strings};
+use crate::sys::{errno, spawn};
+
+/// An order: one child.
+#[derive(Debug)]
+pub struct Make {
+    /// How.
+    pub plan: Arc<Plan>,
+    /// Which start of the process it is.
+    pub generation: Gen,
+}
+
+/// What a maker works with.
+#[derive(Clone)]
+pub struct Tools {
+    /// Where it reports to.
+    pub links: Arc<Links>,
+    /// Set where strangers are to be reaped.
+    pub family: Option<Arc<Family>>,
+    /// Descriptor numbers by way of which children get their streams.
+    pub places: Option<Arc<Places>>,
+}
+
+/// The way to the maker, which is started with the first order. It ends when this is dropped.
+pub struct Makers {
+    tools: Tools,
+    orders: Arc<Orders>,
+}
+
+#[derive(Default)]
+struct Orders {
+    queue: Mutex<Queue>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct Queue {
+    orders: VecDeque<Make>,
+    /// Number of the maker that takes the orders; 0 while there is none, and at the end.
+    maker: u64,
+    /// What it is at.
+    at: Option<Order>,
+    /// Makers so far.
+    count: u64,
+}
+
+impl Orders {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        // Nothing in here can panic with the queue half changed.
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next order; none when that maker is not needed any more.
+    fn take(&self, maker: u64) -> Option<Make> {
+        let mut queue = self.lock();
+        loop {
+            if queue.maker != maker {
+                return None;
+            }
+            let next = queue.orders.pop_front();
+            queue.at = next.as_ref().map(|make| (make.plan.id, make.generation));
+            match next {
+                Some(make) => return Some(make),
+                None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            }
+        }
+    }
+}
+
+/// Stack of a maker in bytes.
+const STACK: usize = 256 << 10;
+
+impl Makers {
+    /// Without a thread yet.
+    pub fn new(tools: Tools) -> Makers {
+        Makers { tools, orders: Arc::default() }
+    }
+
+    /// Queues an order.
+    ///
+    /// # Errors
+    /// There is no maker, and the system has no thread to give; the order is forgotten.
+    pub fn order(&self, make: Make) -> io::Result<()> {
+        let mut queue = self.orders.lock();
+        if queue.maker == 0 {
+            self.start(&mut queue)?;
+        }
+        queue.orders.push_back(make);
+        drop(queue);
+        self.orders.wake.notify_one();
+        Ok(())
+    }
+
+    /// The maker hangs with that order: another one takes its place. False when it is not at that order.
+    ///
+    /// # Errors
+    /// The system has no thread to give; the orders wait.
+    pub fn relieve(&self, order: Order) -> io::Result<bool> {
+        let mut queue = self.orders.lock();
+        if queue.at != Some(order) {
+            return Ok(false);
+        }
+        self.start(&mut queue)?;
+        queue.at = None;
+        Ok(true)
+    }
+
+    fn start(&self, queue: &mut Queue) -> io::Result<()> {
+        let number = queue.count + 1;
+        let maker = Maker { tools: self.tools.clone() };
+        let orders = self.orders.clone();
+        std::thread::Builder::new().name("maker".into()).stack_size(STACK).spawn(move || {
+            while let Some(make) = orders.take(number) {
+                maker.make(&make);
+            }
+        })?;
+        (queue.maker, queue.count) = (number, number);
+        Ok(())
+    }
+}
+
+impl Drop for Makers {
+    fn drop(&mut self) {
+        self.orders.lock().maker = 0;
+        self.orders.wake.notify_all();
+    }
+}
+
+struct Maker {
+    tools: Tools,
+}
+
+impl Maker {
+    /// Makes a child, or tells why not.
+    fn make(&self, make: &Make) {
+        let Make { plan, generation } = make;
+        // Whatever goes wrong with one program is not to keep all others from starting.
+        let made = catch_unwind(AssertUnwindSafe(|| self.spawn(plan, *generation)));
+        let made = made.unwrap_or_else(|_| Err("supervisord has made a mistake".to_owned()));
+        let (id, generation) = (plan.id, *generation);
+        self.tell(made.unwrap_or_else(|error| Msg::SpawnFailed { id, generation, error }));
+    }
+
+    fn stranger(&self, pid: i32, status: ExitStatus) {
+        self.tell(Msg::Stranger { pid, status });
+    }
+
+    fn tell(&self, msg: Msg) {
+        // The coordinator outlives its makers, but for one that hangs: then nobody needs to know.
+        let _ = self.tools.links.inbox.send(msg);
+    }
+
+    /// Prepares everything, makes the child and hands its pipes to the pump.
+    fn spawn(&self, plan: &Plan, generation: Gen) -> Result<Msg, String> {
+        let pump = &self.tools.links.pump;
+        let command = resolve_command(&plan.program.command, plan.path().as_deref())
+            .map_err(|e| e.to_string())?;
+        let ends = Ends::open(plan, pump).map_err(|e| no_dispatchers(plan, &e))?;
+        let text = |s: &str| CString::new(s).map_err(|_| HoldsNul.to_string());
+        let (argv, envp) = strings(&command, plan).map_err(|e| e.to_string())?;
+        let file = text(&command.filename.to_string_lossy())?;
+        let directory = match &plan.program.directory {
+            Some(d) => Some(text(&d.to_string_lossy())?),
+            None => None,
+        };
+        let socket = match &plan.socket {
+            Some(shared) => Some(shared.get().map_err(|e| {
+                format!("Could not create FastCGI socket for '{}': {e}", plan.program.name)
+            })?),
+            None => None,
+        };
+        let who = Who::of(plan.program.user.as_ref());
+        let stderr = ends.stderr.as_ref().unwrap_or(&ends.stdout);
+        let spec = ChildSpec {
+            file: &file,
+            argv: &argv,
+            envp: &envp,
+            stdin: match &socket {
+                Some(socket) => socket.as_fd(),
+                None => ends.stdin.child.as_fd(),
+            },
+            stdout: ends.stdout.child.as_fd(),
+            stderr: stderr.child.as_fd(),
+            identity: who.identity.as_ref(),
+            identity_refused: who.refused.as_deref(),
+            user_label: &who.label,
+            directory: directory.as_deref(),
+            umask: plan.program.umask,
+            places: self.tools.places.as_deref(),
+        };
+        let made = match &self.tools.family {
+            Some(family) => family.birth(|| spawn::spawn(&spec), |p, s| self.stranger(p, s)),
+            None => spawn::spawn(&spec),
+        };
+        let (pid, pidfd) = made.map_err(|e| no_child(plan, &e))?;
+        let pipes = ends.into_pipes(plan);
+        let pumped = pipes.stdout.is_some() || pipes.stderr.is_some();
+        let attach = PumpMsg::Attach { id: plan.id, generation, pipes };
+        match pumped {
+            true => pump.send(attach),
+            // A stdin that nobody writes to is not urgent.
+            false => pump.send_along(attach),
+        }
+        let pidfd = Arc::new(pidfd);
+        Ok(Msg::Spawned { id: plan.id, generation, pid, pidfd, socket, pumped })
+    }
+}
+
+fn no_dispatchers(plan: &Plan, error: &io::Error) -> String {
+    let name = &plan.program.name;
+    match error.raw_os_error() {
+        Some(libc::EMFILE) => format!("too many open files to spawn '{name}'"),
+        _ => {
+            // a refusal of ours says why; else the text is the reference's
+            let what = match error.get_ref() {
+                Some(why) => format!("{:?}: {why}", guarded::errno(error)),
+                None => errno::of(error).to_string(),
+            };
+            format!("unknown error making dispatchers for '{name}': {what}")
+        }
+    }
+}
+
+fn no_child(plan: &Plan, error: &io::Error) -> String {
+    let name = &plan.program.name;
+    match error.raw_os_error() {
+        Some(libc::EAGAIN) => {
+            format!("Too many processes in process table to spawn '{name}'")
+        }
+        Some(libc::EMFILE) => format!("too many open files to spawn '{name}'"),
+        _ => format!("unknown error during fork for '{name}': {}", errno::of(error)),
+    }
+}
+
+/// Arguments and environment as execve(2) takes them.
+fn strings(command: &ResolvedCommand, plan: &Plan) -> Result<(Strings, Strings), HoldsNul> {
+    let mut argv =
+        Strings::with_capacity(command.argv.len(), command.argv.iter().map(String::len).sum());
+    for word in &command.argv {
+        argv.push(&[word.as_bytes()])?;
+    }
+    let environment = plan.environment();
+    let size = environment.iter().map(|(n, v)| n.len() + 1 + v.len()).sum();
+    let mut envp = Strings::with_capacity(environment.len(), size);
+    for (name, value) in environment {
+        envp.push(&[name, b"=", value])?;
+    }
+    Ok((argv, envp))
+}
+
+/// The pipes of a child to be, both ends.
+struct Ends {
+    stdin: Pipe,
+    stdout: Output,
+    stderr: Option<Output>,
+}
+
+/// Where a child's output goes.
+struct Output {
+    child: OwnedFd,
+    /// Our end; none for what nobody can read.
+    ours: Option<(OwnedFd, Option<File>)>,
+}
+
+impl Output {
+    fn open(plan: &StreamPlan, pump: &PumpHandle) -> io::Result<Output> {
+        if let Some(child) = pump.void(plan) {
+            return Ok(Output { child, ours: None });
+        }
+        let file = open_log(plan)?;
+        let Pipe { ours, child } = pipe(false)?;
+        Ok(Output { child, ours: Some((ours, file)) })
+    }
+
+    fn into_stream(self, plan: &Arc<StreamPlan>) -> Option<Stream> {
+        self.ours.map(|(fd, file)| Stream { fd, plan: plan.clone(), file })
+    }
+}
+
+impl Ends {
+    fn open(plan: &Plan, pump: &PumpHandle) -> io::Result<Ends> {
+        let stdout = Output::open(&plan.stdout, pump)?;
+        let stderr = plan.stderr.as_ref().map(|stream| Output::open(stream, pump)).transpose()?;
+        Ok(Ends { stdin: pipe(true)?, stdout, stderr })
+    }
+
+    /// Closes the child's ends and keeps ours.
+    fn into_pipes(self, plan: &Plan) -> Pipes {
+        Pipes {
+            // A FastCGI process has the socket there: writing to its stdin ends in EPIPE.
+            stdin: plan.socket.is_none().then_some(self.stdin.ours),
+            stdout: self.stdout.into_stream(&plan.stdout),
+            stderr: match (self.stderr, &plan.stderr) {
+                (Some(output), Some(stream)) => output.into_stream(stream),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// Opens a stream's log, so that a log that cannot be opened is a spawn failure, as in the reference.
+fn open_log(stream: &StreamPlan) -> io::Result<Option<File>> {
+    match &stream.path {
+        Some(path) => open_for_spawn(path),
+        None => Ok(None),
+    }
+}
+
+/// Whom the child becomes.
+struct Who {
+    identity: Option<Identity>,
+    refused: Option<CString>,
+    label: CString,
+}
+
+impl Who {
+    /// Groups are looked up at every start, so that a new membership counts without a reload.
+    fn of(user: Option<&User>) -> Who {
+        let mut who = Who { identity: None, refused: None, label: CString::default() };
+        let Some(user) = user else { return who };
+        let current = nix::unistd::geteuid().as_raw();
+        if current == user.uid {
+            return who;
+        }
+        who.label = CString::new(user.uid.to_string()).unwrap_or_default();
+        let refuse = |text: &str| CString::new(text).ok();
+        if current != 0 {
+            who.refused = refuse("Can't drop privilege as nonroot user");
+            return who;
+        }
+        let name = CString::new(user.name.as_str()).unwrap_or_default();
+        let gid = nix::unistd::Gid::from_raw(user.gid);
+        match nix::unistd::getgrouplist(&name, gid) {
+            Ok(groups) => {
+                let groups = groups.into_iter().map(nix::unistd::Gid::as_raw).collect();
+                who.identity = Some(Identity { uid: user.uid, gid: user.gid, groups });
+            }
+            Err(_) => who.refused = refuse("Could not set groups of effective user"),
+        }
+        who
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coordinator::inbox::ProcId;
+    use crate::coordinator::mailbox::mailbox;
+    use crate::coordinator::published::{AutoLogs, ProcSlot};
+    use crate::rpc::testing;
+    use crate::runner::plan::Surroundings;
+
+    fn testing_links() -> Links {
+        let (sender, _queue) = crossbeam_channel::unbounded();
+        let wake = Arc::new(crate::sys::fds::EventFd::new().unwrap());
+        Links { inbox: mailbox().0, pump: PumpHandle::new(sender, wake) }
+    }
+
+    fn make(plan: &Arc<Plan>, generation: Gen) -> Make {
+        Make { plan: plan.clone(), generation }
+    }
+
+    #[test]
+    fn who_takes_a_hanging_makers_place_gets_the_orders_that_are_left() {
+        let program = Arc::new(testing::program("x"));
+        let slot = ProcSlot::new(ProcId(1), "x".to_owned(), program, AutoLogs::default());
+        let surroundings =
+            Surroundings { environment: vec![], server_url: None, strip_ansi: false };
+        let plan = Arc::new(Plan::new(&slot, false, None, Arc::new(surroundings)));
+        let tools = Tools { links: Arc::new(testing_links()), family: None, places: None };
+        let makers = Makers::new(tools);
+        makers.orders.lock().maker = 1;
+        makers.orders.lock().orders.extend([make(&plan, 1), make(&plan, 2)]);
+        let take = |maker| makers.orders.take(maker).map(|make| make.generation);
+        assert!(!makers.relieve((plan.id, 1)).unwrap(), "nobody is at it");
+        assert_eq!(take(1), Some(1));
+        assert!(!makers.relieve((plan.id, 2)).unwrap(), "it is at another");
+        makers.orders.lock().maker = 2;
+        assert_eq!(take(1), None, "not needed any more");
+        assert_eq!(take(2), Some(2));
+        makers.orders.lock().maker = 0;
+        assert_eq!(take(2), None, "the end");
+    }
+}
