@@ -17,17 +17,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::command::{Command as ResolvedCommand, resolve_command};
+use super::identity::{Groups, Who};
 use super::orphans::Family;
 use super::plan::Plan;
 use super::thread::Links;
-use crate::config::model::User;
 use crate::coordinator::inbox::{Gen, Msg, Order};
 use crate::guarded;
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan, open_for_spawn};
 use crate::sys::fds::{Pipe, pipe};
 use crate::sys::places::Places;
-use crate::sys::spawn::{ChildSpec, Identity};
+use crate::sys::spawn::ChildSpec;
 use crate::sys::strings::{HoldsNul, Strings};
 use crate::sys::{errno, spawn};
 
@@ -137,7 +137,7 @@ impl Makers {
 
     fn start(&self, queue: &mut Queue) -> io::Result<()> {
         let number = queue.count + 1;
-        let maker = Maker { tools: self.tools.clone() };
+        let mut maker = Maker { tools: self.tools.clone(), groups: Groups::default() };
         let orders = self.orders.clone();
         std::thread::Builder::new().name("maker".into()).stack_size(STACK).spawn(move || {
             while let Some(make) = orders.take(number) {
@@ -158,11 +158,12 @@ impl Drop for Makers {
 
 struct Maker {
     tools: Tools,
+    groups: Groups,
 }
 
 impl Maker {
     /// Makes a child, or tells why not.
-    fn make(&self, make: &Make) {
+    fn make(&mut self, make: &Make) {
         let Make { plan, generation } = make;
         // Whatever goes wrong with one program is not to keep all others from starting.
         let made = catch_unwind(AssertUnwindSafe(|| self.spawn(plan, *generation)));
@@ -181,7 +182,7 @@ impl Maker {
     }
 
     /// Prepares everything, makes the child and hands its pipes to the pump.
-    fn spawn(&self, plan: &Plan, generation: Gen) -> Result<Msg, String> {
+    fn spawn(&mut self, plan: &Plan, generation: Gen) -> Result<Msg, String> {
         let pump = &self.tools.links.pump;
         let command = resolve_command(&plan.program.command, plan.path().as_deref())
             .map_err(|e| e.to_string())?;
@@ -199,7 +200,7 @@ impl Maker {
             })?),
             None => None,
         };
-        let who = Who::of(plan.program.user.as_ref());
+        let who = Who::of(plan.program.user.as_ref(), &mut self.groups);
         let stderr = ends.stderr.as_ref().unwrap_or(&ends.stdout);
         let spec = ChildSpec {
             file: &file,
@@ -333,41 +334,6 @@ fn open_log(stream: &StreamPlan) -> io::Result<Option<File>> {
     match &stream.path {
         Some(path) => open_for_spawn(path),
         None => Ok(None),
-    }
-}
-
-/// Whom the child becomes.
-struct Who {
-    identity: Option<Identity>,
-    refused: Option<CString>,
-    label: CString,
-}
-
-impl Who {
-    /// Groups are looked up at every start, so that a new membership counts without a reload.
-    fn of(user: Option<&User>) -> Who {
-        let mut who = Who { identity: None, refused: None, label: CString::default() };
-        let Some(user) = user else { return who };
-        let current = nix::unistd::geteuid().as_raw();
-        if current == user.uid {
-            return who;
-        }
-        who.label = CString::new(user.uid.to_string()).unwrap_or_default();
-        let refuse = |text: &str| CString::new(text).ok();
-        if current != 0 {
-            who.refused = refuse("Can't drop privilege as nonroot user");
-            return who;
-        }
-        let name = CString::new(user.name.as_str()).unwrap_or_default();
-        let gid = nix::unistd::Gid::from_raw(user.gid);
-        match nix::unistd::getgrouplist(&name, gid) {
-            Ok(groups) => {
-                let groups = groups.into_iter().map(nix::unistd::Gid::as_raw).collect();
-                who.identity = Some(Identity { uid: user.uid, gid: user.gid, groups });
-            }
-            Err(_) => who.refused = refuse("Could not set groups of effective user"),
-        }
-        who
     }
 }
 

@@ -11,6 +11,7 @@
 pub mod command;
 pub mod descriptors;
 pub mod fcgi;
+pub mod identity;
 pub mod maker;
 mod orders;
 pub mod orphans;

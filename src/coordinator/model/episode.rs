@@ -441,7 +441,7 @@ impl Episode {
             5 => return self.output(id, generation, byte),
             _ => {
                 let (pid, pidfd) = self.world.borrow_mut().stray(id, generation);
-                let pumped = byte % 2 == 0;
+                let pumped = byte.is_multiple_of(2);
                 Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped }
             }
         };
