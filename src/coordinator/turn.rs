@@ -177,7 +177,7 @@ impl Coordinator {
             Timer::Settled => {
                 self.opening = None;
                 // What reading the configuration and a thousand orders needed, or an earlier life.
-                memory::trim_heap();
+                memory::start_is_over();
             }
             Timer::Tick => self.tick(),
             Timer::Watchdog => self.feed_watchdog(),
