@@ -1,7 +1,5 @@
 //! Whole files through the loader; what is recorded of the reference is said so.
 
-use std::sync::Arc;
-
 use super::super::model::{
     Address, Autorestart, FcgiAddress, GroupKind, LogTarget, Program, Server,
 };
