@@ -129,6 +129,11 @@ fn push<T>(ring: &mut VecDeque<T>, most: usize, item: T) {
     if ring.len() >= most {
         ring.pop_front();
     }
+    if ring.len() == ring.capacity() {
+        // Twice as much each time, but never more than it can hold: a flapping program would keep as
+        // much again for nothing.
+        ring.reserve_exact(ring.len().max(4).min(most - ring.len()));
+    }
     ring.push_back(item);
 }
 
@@ -222,6 +227,7 @@ mod tests {
         assert_eq!(h.exits(ExitReason::Signal), 0);
         assert_eq!(h.last_exits.len(), LAST_EXITS);
         assert_eq!(h.last_exits.front().map(|e| e.time), Some(15));
+        assert_eq!(h.last_exits.capacity(), LAST_EXITS);
     }
 
     #[test]
