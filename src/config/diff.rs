@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::model::{Group, GroupKind, LogTarget, Output, Program};
+use super::model::{Group, GroupKind, LogTarget, Output, Program, Setup};
 
 /// Names of groups: added, changed, removed. Each list is in the order of the configuration it is
 /// taken from.
@@ -59,22 +59,40 @@ fn same_program(old: &Program, new: &Program) -> bool {
     // Every field is named, so that a new one cannot be forgotten here.
     let Program {
         name,
-        command,
-        directory,
-        umask,
         priority,
         autostart,
         autorestart,
         startsecs,
         startretries,
-        stdout,
-        stderr,
-        redirect_stderr,
         stopsignal,
         stopwaitsecs,
         stopasgroup,
         killasgroup,
         exitcodes,
+        setup,
+    } = old;
+    *name == new.name
+        && *priority == new.priority
+        && *autostart == new.autostart
+        && *autorestart == new.autorestart
+        && *startsecs == new.startsecs
+        && *startretries == new.startretries
+        && *stopsignal == new.stopsignal
+        && *stopwaitsecs == new.stopwaitsecs
+        && *stopasgroup == new.stopasgroup
+        && *killasgroup == new.killasgroup
+        && *exitcodes == new.exitcodes
+        && same_setup(setup, &new.setup)
+}
+
+fn same_setup(old: &Setup, new: &Setup) -> bool {
+    let Setup {
+        command,
+        directory,
+        umask,
+        stdout,
+        stderr,
+        redirect_stderr,
         user,
         environment,
         serverurl,
@@ -83,23 +101,12 @@ fn same_program(old: &Program, new: &Program) -> bool {
     // As texts: `Path` would take "/a/" for "/a".
     let text = |path: &Option<std::path::PathBuf>| path.as_ref().map(|p| p.as_os_str().to_owned());
     let variables = |list: &[(String, String)]| list.iter().cloned().collect::<HashMap<_, _>>();
-    *name == new.name
-        && *command == new.command
+    *command == new.command
         && text(directory) == text(&new.directory)
         && *umask == new.umask
-        && *priority == new.priority
-        && *autostart == new.autostart
-        && *autorestart == new.autorestart
-        && *startsecs == new.startsecs
-        && *startretries == new.startretries
         && same_output(stdout, &new.stdout)
         && same_output(stderr, &new.stderr)
         && *redirect_stderr == new.redirect_stderr
-        && *stopsignal == new.stopsignal
-        && *stopwaitsecs == new.stopwaitsecs
-        && *stopasgroup == new.stopasgroup
-        && *killasgroup == new.killasgroup
-        && *exitcodes == new.exitcodes
         && uid(user) == uid(&new.user)
         && variables(environment) == variables(&new.environment)
         && *serverurl == new.serverurl

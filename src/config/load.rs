@@ -8,6 +8,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::daemon::daemon;
 use super::env::Env;
@@ -71,14 +72,17 @@ pub fn load_with(overrides: &Overrides, env: &Env, mode: Mode) -> Result<Config,
     let source = Source { ini: &text.ini, env, base: &base, here: &text.here };
     let rpc_interfaces = rpc_interfaces(&source)?;
     let mut notes = text.warnings;
-    let groups = groups(&source, &daemon.environment, &mut notes)?;
+    let found = groups(&source, &daemon.environment, &mut notes)?;
+    // As in `groups`: a plain collect would keep the memory of what it is made from.
+    let mut groups = Vec::with_capacity(found.len());
+    groups.extend(found.into_iter().map(Arc::new));
     let servers = servers(&source)?;
     notes.extend(text.infos);
     Ok(Config {
         file: paths::abspath(&text.file, env).into(),
         daemon,
         servers,
-        groups: groups.into_iter().map(Into::into).collect(),
+        groups,
         rpc_interfaces,
         notes,
     })

@@ -413,3 +413,23 @@ proptest::proptest! {
         let _ = Folder::new().load(&text);
     }
 }
+
+#[test]
+fn processes_of_a_program_share_what_is_the_same() {
+    let dir = Folder::new();
+    let c = dir
+        .load(
+            "[program:x]\ncommand=/bin/x\nnumprocs=3\n\
+             process_name=%(process_num)d\nenvironment=A=1\n\
+             [program:y]\ncommand=/bin/y %(process_num)d\nnumprocs=2\n\
+             process_name=%(process_num)d\n",
+        )
+        .unwrap();
+    let [x, y] = [&c.groups[0].programs, &c.groups[1].programs];
+    assert!(x.iter().all(|p| Arc::ptr_eq(&p.setup, &x[0].setup)));
+    assert_eq!((y[0].command.as_str(), y[1].command.as_str()), ("/bin/y 0", "/bin/y 1"));
+    // One that is changed leaves the others as they are.
+    let mut changed = (*x[1]).clone();
+    changed.umask = Some(0o77);
+    assert_eq!((x[0].umask, x[1].umask, changed.umask), (None, None, Some(0o77)));
+}

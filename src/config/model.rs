@@ -3,6 +3,7 @@
 //! Defaults named here are those of Supervisor 4.3.0. Durations are whole seconds, sizes bytes.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -260,17 +261,12 @@ pub struct ListenerPool {
 /// Default of `result_handler=`.
 pub const DEFAULT_RESULT_HANDLER: &str = "supervisor.dispatchers:default_handler";
 
-/// One process: a program expanded for one `process_num`.
+/// One process: a program expanded for one `process_num`. The options that say when it runs; those
+/// that say what is run are read and changed as if they were here, too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
     /// Process name after expansion.
     pub name: String,
-    /// Command line after expansion, unsplit.
-    pub command: String,
-    /// `directory=`.
-    pub directory: Option<PathBuf>,
-    /// `umask=`.
-    pub umask: Option<u32>,
     /// Start in rising, stop in falling order; default 999.
     pub priority: i64,
     /// Start with supervisord; default true.
@@ -281,12 +277,6 @@ pub struct Program {
     pub startsecs: i64,
     /// Starts tried before FATAL; default 3.
     pub startretries: i64,
-    /// Standard output.
-    pub stdout: Output,
-    /// Standard error.
-    pub stderr: Output,
-    /// stderr goes where stdout goes.
-    pub redirect_stderr: bool,
     /// Signal number that asks the process to stop; default SIGTERM.
     pub stopsignal: i32,
     /// Seconds between the stop signal and SIGKILL; default 10.
@@ -297,12 +287,47 @@ pub struct Program {
     pub killasgroup: bool,
     /// Expected exit codes; default 0.
     pub exitcodes: Vec<i32>,
+    /// What is run.
+    pub setup: Arc<Setup>,
+}
+
+/// What a child of a program is made from. Large, and for most programs the same for all their
+/// processes, which then share it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// Command line after expansion, unsplit.
+    pub command: String,
+    /// `directory=`.
+    pub directory: Option<PathBuf>,
+    /// `umask=`.
+    pub umask: Option<u32>,
+    /// Standard output.
+    pub stdout: Output,
+    /// Standard error.
+    pub stderr: Output,
+    /// stderr goes where stdout goes.
+    pub redirect_stderr: bool,
     /// Whom to run as.
     pub user: Option<User>,
     /// Environment additions, `[supervisord]`'s and the program's own, in order, unique by name.
     pub environment: Vec<(String, String)>,
     /// `serverurl=` for SUPERVISOR_SERVER_URL; none: worked out from the servers.
     pub serverurl: Option<String>,
+}
+
+impl Deref for Program {
+    type Target = Setup;
+
+    fn deref(&self) -> &Setup {
+        &self.setup
+    }
+}
+
+impl DerefMut for Program {
+    /// A process that is changed has a setup of its own from then on.
+    fn deref_mut(&mut self) -> &mut Setup {
+        Arc::make_mut(&mut self.setup)
+    }
 }
 
 /// `autorestart=`.

@@ -6,10 +6,12 @@
 //! who they are; those read per process (command, folder, log files and their sizes, environment)
 //! know its number as well, and the variables of the program's own `environment=`.
 
+use std::sync::Arc;
+
 use super::error::{ConfigError, Problem};
 use super::ini::Section;
 use super::keys::{Opt, program as opt};
-use super::model::{Level, LogTarget, Note, Output, Program};
+use super::model::{Level, LogTarget, Note, Output, Program, Setup};
 use super::pytext::strip;
 use super::section::{Fields, Source};
 use super::servers::after_colon;
@@ -38,9 +40,13 @@ pub fn processes(
         .map_err(|e| fields.fault(&opt::PROCESS_NAME, e))?;
     let numbers = numbers(&fields, &process_name)?;
     fields.names.set_int("numprocs", numbers.end - numbers.start);
-    let mut found = Vec::new();
+    let mut found: Vec<Program> = Vec::new();
     for number in numbers {
-        found.push(process(&mut fields, &template, &process_name, number, shared, notes)?);
+        let mut program = process(&mut fields, &template, &process_name, number, shared, notes)?;
+        if let Some(before) = found.last().filter(|before| before.setup == program.setup) {
+            program.setup = before.setup.clone();
+        }
+        found.push(program);
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(found)
@@ -75,28 +81,34 @@ fn template(fields: &Fields<'_>) -> Result<Program, ConfigError> {
     }
     let serverurl = fields.text(&opt::SERVERURL)?;
     let auto = |url: &String| strip(url).to_uppercase() == "AUTO";
-    Ok(Program {
+    // The order of reading is the order in which mistakes are told.
+    let umask = fields.maybe(&opt::UMASK, values::octal)?;
+    let mut program = Program {
         name: String::new(),
-        command: String::new(),
-        directory: None,
-        umask: fields.maybe(&opt::UMASK, values::octal)?,
         priority: fields.need(&opt::PRIORITY, values::whole)?,
         autostart: fields.need(&opt::AUTOSTART, values::boolean)?,
         autorestart: fields.need(&opt::AUTORESTART, values::restart)?,
         startsecs: fields.need(&opt::STARTSECS, values::seconds)?,
         startretries: fields.need(&opt::STARTRETRIES, values::whole)?,
-        stdout: fixed(fields, &STDOUT)?,
-        stderr: fixed(fields, &STDERR)?,
-        redirect_stderr: fields.need(&opt::REDIRECT_STDERR, values::boolean)?,
+        setup: Arc::new(Setup {
+            command: String::new(),
+            directory: None,
+            umask,
+            stdout: fixed(fields, &STDOUT)?,
+            stderr: fixed(fields, &STDERR)?,
+            redirect_stderr: fields.need(&opt::REDIRECT_STDERR, values::boolean)?,
+            user: None,
+            environment: Vec::new(),
+            serverurl: serverurl.filter(|url| !auto(url)),
+        }),
         stopsignal: fields.need(&opt::STOPSIGNAL, values::signal)?,
         stopwaitsecs: fields.need(&opt::STOPWAITSECS, values::seconds)?,
         stopasgroup,
         killasgroup,
         exitcodes: fields.need(&opt::EXITCODES, values::exit_codes)?,
-        user: fields.maybe(&opt::USER, values::user)?,
-        environment: Vec::new(),
-        serverurl: serverurl.filter(|url| !auto(url)),
-    })
+    };
+    program.user = fields.maybe(&opt::USER, values::user)?;
+    Ok(program)
 }
 
 /// The process of one number.
@@ -118,11 +130,11 @@ fn process(
     for (name, value) in &own {
         fields.names.set_env(name, value.clone());
     }
-    let mut program = template.clone();
-    program.directory = fields.text(&opt::DIRECTORY)?.map(Into::into);
-    output(fields, &STDOUT, &mut program.stdout, notes)?;
-    let named = output(fields, &STDERR, &mut program.stderr, notes)?;
-    if program.redirect_stderr {
+    let mut setup = Setup::clone(&template.setup);
+    setup.directory = fields.text(&opt::DIRECTORY)?.map(Into::into);
+    output(fields, &STDOUT, &mut setup.stdout, notes)?;
+    let named = output(fields, &STDERR, &mut setup.stderr, notes)?;
+    if setup.redirect_stderr {
         if named {
             notes.push(Note {
                 level: Level::Warn,
@@ -133,12 +145,14 @@ fn process(
                 ),
             });
         }
-        program.stderr.target = LogTarget::None;
+        setup.stderr.target = LogTarget::None;
     }
-    program.command = fields.text(&opt::COMMAND)?.ok_or_else(|| fields.missing(&opt::COMMAND))?;
-    program.name = fields.expand(&opt::PROCESS_NAME, process_name)?;
-    program.environment = merged(shared, own);
-    Ok(program)
+    setup.command = fields.text(&opt::COMMAND)?.ok_or_else(|| fields.missing(&opt::COMMAND))?;
+    let mut name = fields.expand(&opt::PROCESS_NAME, process_name)?;
+    // It stays for long, and expansion makes room for more.
+    name.shrink_to_fit();
+    setup.environment = merged(shared, own);
+    Ok(Program { name, setup: Arc::new(setup), ..template.clone() })
 }
 
 /// The shared variables, those of the program over them.

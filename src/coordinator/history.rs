@@ -106,12 +106,12 @@ pub struct Change {
 /// See the module head. Totals count from when the process was added.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    starts: [u64; StartReason::ALL.len()],
-    exits: [u64; ExitReason::ALL.len()],
+    starts: [u32; StartReason::ALL.len()],
+    exits: [u32; ExitReason::ALL.len()],
     /// Starts that made no child.
     pub spawn_failures: u64,
-    /// Time in states that were left.
-    spent: [Duration; STATES.len()],
+    /// Nanoseconds in states that were left.
+    spent: [u64; STATES.len()],
     /// When the present state began; none while it never changed.
     since: Option<Mono>,
     state: Option<State>,
@@ -129,6 +129,11 @@ fn push<T>(ring: &mut VecDeque<T>, most: usize, item: T) {
     if ring.len() >= most {
         ring.pop_front();
     }
+    if ring.len() == ring.capacity() {
+        // Twice as much each time, but never more than it can hold: a flapping program would keep as
+        // much again for nothing.
+        ring.reserve_exact(ring.len().max(4).min(most - ring.len()));
+    }
     ring.push_back(item);
 }
 
@@ -141,7 +146,7 @@ impl History {
     /// It has changed its state.
     pub fn changed(&mut self, change: Change, now: Mono) {
         if let (Some(since), Some(spent)) = (self.since, self.spent.get_mut(place(change.from))) {
-            *spent += now.since(since);
+            *spent = spent.saturating_add(now.0.saturating_sub(since.0));
         }
         (self.since, self.state) = (Some(now), Some(change.to));
         push(&mut self.changes, LAST_CHANGES, change);
@@ -150,21 +155,21 @@ impl History {
     /// It is being started.
     pub fn started(&mut self, reason: StartReason) {
         if let Some(count) = self.starts.get_mut(reason as usize) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
     }
 
     /// It has ended.
     pub fn ended(&mut self, exit: Exit) {
         if let Some(count) = self.exits.get_mut(exit.reason as usize) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
         push(&mut self.last_exits, LAST_EXITS, exit);
     }
 
     /// Starts for that reason.
     pub fn starts(&self, reason: StartReason) -> u64 {
-        self.starts.get(reason as usize).copied().unwrap_or(0)
+        self.starts.get(reason as usize).copied().unwrap_or(0).into()
     }
 
     /// Starts that nobody asked for: after an exit, or after a failed start.
@@ -174,12 +179,13 @@ impl History {
 
     /// Exits for that reason.
     pub fn exits(&self, reason: ExitReason) -> u64 {
-        self.exits.get(reason as usize).copied().unwrap_or(0)
+        self.exits.get(reason as usize).copied().unwrap_or(0).into()
     }
 
     /// Time spent in a state up to now.
     pub fn time_in(&self, state: State, now: Mono) -> Duration {
         let spent = self.spent.get(place(state)).copied().unwrap_or_default();
+        let spent = Duration::from_nanos(spent);
         match self.since {
             Some(since) if self.state == Some(state) => spent + now.since(since),
             _ => spent,
@@ -221,6 +227,7 @@ mod tests {
         assert_eq!(h.exits(ExitReason::Signal), 0);
         assert_eq!(h.last_exits.len(), LAST_EXITS);
         assert_eq!(h.last_exits.front().map(|e| e.time), Some(15));
+        assert_eq!(h.last_exits.capacity(), LAST_EXITS);
     }
 
     #[test]

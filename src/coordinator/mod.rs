@@ -94,6 +94,8 @@ pub struct Parts {
 /// When the start counts as over. Making a thousand programs takes less; if not, clients wait no
 /// longer.
 const SETTLED: Duration = Duration::from_secs(2);
+/// How long after the last child of the start what only the start needed is given back.
+const CALM: Duration = Duration::from_millis(500);
 
 /// The coordinator's state.
 pub struct Coordinator {

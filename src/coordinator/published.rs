@@ -101,8 +101,8 @@ pub struct ProcView {
     pub started: Option<Mono>,
     /// Last exit status: -1 after death by signal, 0 where there is none.
     pub exitstatus: i32,
-    /// Why the last start failed, or empty.
-    pub spawnerr: Arc<str>,
+    /// Why the last start failed, if it did.
+    pub spawnerr: Option<Arc<str>>,
     /// Failed starts in a row.
     pub backoff: i64,
 }
@@ -117,9 +117,14 @@ impl ProcView {
             stop: 0,
             started: None,
             exitstatus: 0,
-            spawnerr: Arc::from(""),
+            spawnerr: None,
             backoff: 0,
         }
+    }
+
+    /// [`ProcView::spawnerr`] as clients see it: empty where there is none.
+    pub fn spawnerr(&self) -> &str {
+        self.spawnerr.as_deref().unwrap_or_default()
     }
 }
 

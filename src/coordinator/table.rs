@@ -56,7 +56,8 @@ pub struct ActiveGroup {
 /// All processes and groups.
 #[derive(Default)]
 pub struct Table {
-    procs: HashMap<ProcId, Proc>,
+    /// In boxes: a map keeps up to twice as many places as are taken.
+    procs: HashMap<ProcId, Box<Proc>>,
     /// Groups in the order in which they were added.
     pub groups: Vec<ActiveGroup>,
     next: u64,
@@ -76,12 +77,12 @@ impl Table {
 
     /// A process.
     pub fn get(&self, id: ProcId) -> Option<&Proc> {
-        self.procs.get(&id)
+        self.procs.get(&id).map(Box::as_ref)
     }
 
     /// A process.
     pub fn get_mut(&mut self, id: ProcId) -> Option<&mut Proc> {
-        self.procs.get_mut(&id)
+        self.procs.get_mut(&id).map(Box::as_mut)
     }
 
     /// The group of that name.
@@ -150,7 +151,7 @@ impl Table {
         let plan = Arc::new(plan(&slot));
         self.procs.insert(
             id,
-            Proc {
+            Box::new(Proc {
                 slot,
                 machine: Machine::default(),
                 generation: 0,
@@ -160,7 +161,7 @@ impl Table {
                 socket: None,
                 signals: Vec::new(),
                 waiters: Vec::new(),
-            },
+            }),
         );
         id
     }
@@ -168,7 +169,7 @@ impl Table {
     /// The member of that name in the group of that name.
     pub fn member(&self, group: &str, process: &str) -> Option<&Proc> {
         let members = &self.group(group)?.members;
-        members.iter().filter_map(|id| self.procs.get(id)).find(|p| p.slot.config.name == process)
+        members.iter().filter_map(|id| self.get(*id)).find(|p| p.slot.config.name == process)
     }
 
     /// Takes one process out of its group and gives it back.
@@ -176,7 +177,7 @@ impl Table {
         for group in &mut self.groups {
             group.members.retain(|member| *member != id);
         }
-        self.procs.remove(&id)
+        self.procs.remove(&id).map(|p| *p)
     }
 
     /// Takes a group out and gives its processes back.
@@ -185,7 +186,7 @@ impl Table {
             return Vec::new();
         };
         let group = self.groups.remove(at);
-        group.members.iter().filter_map(|id| self.procs.remove(id)).collect()
+        group.members.iter().filter_map(|id| self.procs.remove(id)).map(|p| *p).collect()
     }
 
     /// Members of a group that do not count as stopped.
@@ -193,7 +194,7 @@ impl Table {
         group
             .members
             .iter()
-            .filter_map(|id| self.procs.get(id))
+            .filter_map(|id| self.get(*id))
             .filter(|p| !p.machine.state.is_stopped())
     }
 
@@ -244,7 +245,7 @@ impl Proc {
             stop: m.stop_wall,
             started: m.started,
             exitstatus: m.exitstatus.unwrap_or(0),
-            spawnerr: m.spawnerr.as_deref().unwrap_or("").into(),
+            spawnerr: m.spawnerr.clone(),
             backoff: m.backoff,
         }
     }

@@ -6,7 +6,7 @@ use super::inbox::{Gen, Msg, ProcId};
 use super::table::Living;
 use super::timers::Timer;
 use super::unwatched::Child;
-use super::{Coordinator, Ending, SETTLED, mailbox};
+use super::{CALM, Coordinator, Ending, SETTLED, mailbox};
 use crate::config::model::Level;
 use crate::events::listener::ListenerState;
 use crate::events::{Event, EventType};
@@ -38,8 +38,8 @@ impl Coordinator {
         self.autostart();
         self.report_ready();
         self.tick();
-        self.open_if_idle();
         self.timers.set(self.mono().after(SETTLED), Timer::Settled);
+        self.open_if_idle();
         self.pump.wake();
     }
 
@@ -98,8 +98,8 @@ impl Coordinator {
     }
 
     fn open_if_idle(&mut self) {
-        if self.spawning.is_idle() {
-            self.opening = None;
+        if self.spawning.is_idle() && self.opening.take().is_some() {
+            self.timers.set(self.mono().after(CALM), Timer::Settled);
         }
     }
 
@@ -199,7 +199,7 @@ impl Coordinator {
             Timer::Settled => {
                 self.opening = None;
                 // What reading the configuration and a thousand orders needed, or an earlier life.
-                memory::trim_heap();
+                memory::start_is_over();
             }
             Timer::Tick => self.tick(),
             Timer::Watchdog => self.feed_watchdog(),

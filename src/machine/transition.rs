@@ -1,5 +1,7 @@
 //! The table of states and inputs. Texts and order of log lines and events are the reference's.
 
+use std::sync::Arc;
+
 use super::policy::Policy;
 use super::state::{ExitStatus, State};
 use crate::config::model::Level;
@@ -92,7 +94,7 @@ pub struct Machine {
     /// Last exit status; none while it runs, or after an end that came too quickly.
     pub exitstatus: Option<i32>,
     /// Why the last start failed or the last exit was bad.
-    pub spawnerr: Option<String>,
+    pub spawnerr: Option<Arc<str>>,
     /// When [`Input::Due`] is to come. At most one deadline at a time: `startsecs` in STARTING, the
     /// next try in BACKOFF, SIGKILL in STOPPING, a delayed restart in EXITED.
     pub due: Option<Mono>,
@@ -278,7 +280,7 @@ impl Step<'_> {
     }
 
     fn spawn_failed(&mut self, error: &str) {
-        self.m.spawnerr = Some(error.to_owned());
+        self.m.spawnerr = Some(error.into());
         self.log(Level::Info, format!("spawnerr: {error}"));
         self.back_off();
         self.after_back_off();
@@ -375,7 +377,7 @@ impl Step<'_> {
             return self.exited_running(status);
         }
         self.m.exitstatus = None;
-        self.m.spawnerr = Some(TOO_QUICK.to_owned());
+        self.m.spawnerr = Some(TOO_QUICK.into());
         self.back_off();
         self.log(
             Level::Warn,
@@ -401,7 +403,7 @@ impl Step<'_> {
         self.m.exitstatus = Some(status.code());
         let expected = self.policy.expected(status);
         if !expected {
-            self.m.spawnerr = Some(format!("Bad exit code {}", status.code()));
+            self.m.spawnerr = Some(format!("Bad exit code {}", status.code()).into());
         }
         self.change(State::Exited, expected);
         let (level, word) =
@@ -460,7 +462,7 @@ pub fn describe(status: ExitStatus) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::model::{Autorestart, LogTarget, Output, Program};
+    use crate::config::model::{Autorestart, LogTarget, Output, Program, Setup};
 
     fn program() -> Program {
         let output = Output {
@@ -473,25 +475,27 @@ mod tests {
         };
         Program {
             name: "x".into(),
-            command: "/bin/true".into(),
-            directory: None,
-            umask: None,
             priority: 999,
             autostart: true,
             autorestart: Autorestart::Unexpected,
             startsecs: 1,
             startretries: 3,
-            stdout: output.clone(),
-            stderr: output,
-            redirect_stderr: false,
             stopsignal: libc::SIGTERM,
             stopwaitsecs: 10,
             stopasgroup: false,
             killasgroup: false,
             exitcodes: vec![0],
-            user: None,
-            environment: Vec::new(),
-            serverurl: None,
+            setup: Arc::new(Setup {
+                command: "/bin/true".into(),
+                directory: None,
+                umask: None,
+                stdout: output.clone(),
+                stderr: output,
+                redirect_stderr: false,
+                user: None,
+                environment: Vec::new(),
+                serverurl: None,
+            }),
         }
     }
 

@@ -57,7 +57,7 @@ fn tell(slot: &ProcSlot, now: Now, scratch: &mut String, to: &mut impl Members) 
         to.int(member!("now"), capped(now.wall));
         to.int(member!("state"), view.state.code());
         to.text(member!("statename"), view.state.name());
-        to.text(member!("spawnerr"), &view.spawnerr);
+        to.text(member!("spawnerr"), view.spawnerr());
         to.int(member!("exitstatus"), view.exitstatus);
         to.text(member!("logfile"), &stdout);
         to.text(member!("stdout_logfile"), &stdout);
@@ -114,12 +114,12 @@ fn describe(out: &mut String, name: &str, view: &ProcView, now: Now) {
             out.push_str(", uptime ");
             push_uptime(out, up);
         }
-        State::Fatal | State::Backoff if view.spawnerr.is_empty() => {
+        State::Fatal | State::Backoff if view.spawnerr().is_empty() => {
             out.push_str("unknown error (try \"tail ");
             out.push_str(name);
             out.push_str("\")");
         }
-        State::Fatal | State::Backoff => out.push_str(&view.spawnerr),
+        State::Fatal | State::Backoff => out.push_str(view.spawnerr()),
         State::Stopped | State::Exited if view.start == 0 => out.push_str("Not started"),
         State::Stopped | State::Exited => {
             out.push_str(&clock::local(view.stop, c"%b %d %I:%M %p"));
@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(tell(&view(State::Stopped)), "Not started");
         assert_eq!(tell(&view(State::Fatal)), "unknown error (try \"tail x\")");
         let mut backoff = view(State::Backoff);
-        backoff.spawnerr = Arc::from("no");
+        backoff.spawnerr = Some("no".into());
         assert_eq!(tell(&backoff), "no");
         for state in [State::Starting, State::Stopping, State::Unknown] {
             assert_eq!(tell(&view(state)), "");

@@ -11,6 +11,7 @@ use crate::activity::Activity;
 use crate::config::MAIN_INTERFACE;
 use crate::config::model::{
     Autorestart, Config, Daemon, Group, GroupKind, Level, LogTarget, Output, Program, RpcInterface,
+    Setup,
 };
 use crate::coordinator::inbox::{Msg, Op, ProcId, Target};
 use crate::coordinator::mailbox::mailbox;
@@ -74,25 +75,27 @@ pub fn program(name: &str) -> Program {
     };
     Program {
         name: name.to_owned(),
-        command: "/bin/sh".to_owned(),
-        directory: None,
-        umask: None,
         priority: 999,
         autostart: true,
         autorestart: Autorestart::Unexpected,
         startsecs: 1,
         startretries: 3,
-        stdout: output.clone(),
-        stderr: output,
-        redirect_stderr: false,
         stopsignal: 15,
         stopwaitsecs: 10,
         stopasgroup: false,
         killasgroup: false,
         exitcodes: vec![0],
-        user: None,
-        environment: Vec::new(),
-        serverurl: None,
+        setup: Arc::new(Setup {
+            command: "/bin/sh".to_owned(),
+            directory: None,
+            umask: None,
+            stdout: output.clone(),
+            stderr: output,
+            redirect_stderr: false,
+            user: None,
+            environment: Vec::new(),
+            serverurl: None,
+        }),
     }
 }
 

@@ -22,3 +22,78 @@ pub fn trim_heap() {
         libc::malloc_trim(0);
     }
 }
+
+/// Gives back what only the start needed: free memory of the heap, and the mapping of the program's
+/// code and constants. Of these the kernel maps sixteen pages around each that is touched, so that in
+/// the end the reader of the configuration, the options' help and whatever stands between them count as
+/// memory of a daemon that will not use them again. What it does use is mapped again when it is touched,
+/// from the page cache, by a fault of about a microsecond.
+pub fn start_is_over() {
+    trim_heap();
+    unmap_program();
+}
+
+/// See [`start_is_over`]. Only the program itself: what libraries do with their own code (they could
+/// have relocated it) is not ours to know. Gives the number of bytes.
+fn unmap_program() -> usize {
+    let mut bytes = 0usize;
+    // SAFETY: the callback has the signature that is asked for, and its data is a number that outlives
+    // the call.
+    unsafe {
+        libc::dl_iterate_phdr(Some(unmap_first), (&raw mut bytes).cast());
+    }
+    bytes
+}
+
+/// Callback of `dl_iterate_phdr`, which begins with the program; also in a static one.
+unsafe extern "C" fn unmap_first(
+    info: *mut libc::dl_phdr_info,
+    _size: libc::size_t,
+    bytes: *mut libc::c_void,
+) -> libc::c_int {
+    const END: libc::c_int = 1;
+    // SAFETY: the caller hands a valid description of an object that is loaded, with `dlpi_phnum`
+    // headers, and the number of [`unmap_program`]. What is discarded are whole pages inside of a
+    // segment without permission to write: they are as in the file, from where they come again.
+    // Relocated data is in segments that can be written to, also where it is protected afterwards
+    // (RELRO).
+    unsafe {
+        let info = &*info;
+        if info.dlpi_phdr.is_null() {
+            return END;
+        }
+        let page = usize::try_from(libc::sysconf(libc::_SC_PAGESIZE)).unwrap_or(4096);
+        for header in std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) {
+            if header.p_type != libc::PT_LOAD || header.p_flags & libc::PF_W != 0 {
+                continue;
+            }
+            let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
+            let first = start.next_multiple_of(page);
+            let end = start.wrapping_add(header.p_filesz as usize) / page * page;
+            if first < end
+                && libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_DONTNEED) == 0
+            {
+                *bytes.cast::<usize>() += end - first;
+            }
+        }
+    }
+    END
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_program_is_whole_after_it_was_unmapped() {
+        // Addresses are relocated at the start.
+        static RELOCATED: [fn(&str) -> String; 2] = [str::to_lowercase, str::to_uppercase];
+        let size = std::fs::metadata("/proc/self/exe").unwrap().len() as usize;
+        for _ in 0..3 {
+            let bytes = unmap_program();
+            assert!(bytes > 100_000 && bytes < size, "{bytes} of {size}");
+            let made = std::hint::black_box(&RELOCATED).map(|f| f("aB"));
+            assert_eq!(made, ["ab", "AB"]);
+        }
+    }
+}

@@ -120,7 +120,7 @@ fn rows_offer_what_the_state_allows() {
         (State::Unknown, "", &[]),
     ] {
         let started = Some(crate::sys::clock::Mono::now());
-        fake.set("p", ProcView { spawnerr: "no luck".into(), started, ..in_state(state) });
+        fake.set("p", ProcView { spawnerr: Some("no luck".into()), started, ..in_state(state) });
         let (texts, links) = row(&body(&get("/", ""), &fake), "p");
         let mut expected = vec![view::word(state), description, "p"];
         expected.retain(|t| !t.is_empty());
@@ -172,7 +172,7 @@ fn the_page_tells_when_supervisord_is_going() {
 #[test]
 fn nothing_from_outside_is_markup() {
     let fake = Fake::answering(&[(NASTY, &[NASTY])], |_| Ok(NASTY.into()));
-    fake.set(NASTY, ProcView { spawnerr: NASTY.into(), ..in_state(State::Fatal) });
+    fake.set(NASTY, ProcView { spawnerr: Some(NASTY.into()), ..in_state(State::Fatal) });
     let quoted = "%3Cscript%3Ealert%281%29%3C%2Fscript%3E%22%27%26";
     for (path, query) in [
         ("/", format!("message={quoted}")),
