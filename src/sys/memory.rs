@@ -27,7 +27,8 @@ pub fn trim_heap() {
 /// code and constants. Of these the kernel maps sixteen pages around each that is touched, so that in
 /// the end the reader of the configuration, the options' help and whatever stands between them count as
 /// memory of a daemon that will not use them again. What it does use is mapped again when it is touched,
-/// from the page cache, by a fault of about a microsecond.
+/// from the page cache, by a fault of about a microsecond. (Breakpoints that a debugger has set by then
+/// are lost.)
 pub fn start_is_over() {
     trim_heap();
     unmap_program();
