@@ -46,6 +46,7 @@ pub(super) struct Gather {
     /// The stretch of busy reading that is being judged: its beginning, and what it gave.
     since: Mono,
     given: usize,
+    full: bool,
 }
 
 impl Gather {
@@ -60,6 +61,7 @@ impl Gather {
             capacity,
             since: Mono(0),
             given: 0,
+            full: false,
         }
     }
 
@@ -75,6 +77,11 @@ impl Gather {
         took < ROOMY * u32::try_from(fillings).unwrap_or(u32::MAX)
     }
 
+    /// Its last turn found so much in it that its writer had to wait, or soon would have.
+    pub fn fills_up(&self) -> bool {
+        self.full
+    }
+
     /// Nothing has come for long.
     pub fn is_idle(&self, now: Mono) -> bool {
         self.last.is_none_or(|last| now.since(last) > IDLE)
@@ -83,6 +90,7 @@ impl Gather {
     /// A turn has read `got` bytes (0: there was nothing).
     pub fn after_read(&mut self, got: usize, now: Mono) -> Next {
         let quiet = self.last.is_none_or(|last| now.since(last) > QUIET + self.pause);
+        self.full = got > self.much;
         if got == 0 || quiet {
             self.last = (got > 0).then_some(now);
             self.pause = Duration::ZERO;

@@ -4,8 +4,10 @@
 //! log's folder. A target that fails never stops anything: some bytes are kept, the rest is counted
 //! as lost, and it is tried again with growing pauses.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -142,6 +144,21 @@ impl Sink {
             State::Blocked { .. } | State::Failing { keep: true, .. } => self.keep(data, ctx),
             State::Failing { keep: false, .. } => self.lose(data.len(), ctx),
         }
+    }
+
+    /// The log for someone else to write to, if it is a file that works, and how much until it is to
+    /// be rotated. What comes of it is told by a [`Sink::write`] of what is left.
+    pub fn lend(&self, maxbytes: i64, now: Mono) -> Option<(Arc<File>, u64)> {
+        let target = self.target.as_ref().filter(|t| t.is_plain() && self.state == State::Fine)?;
+        let limit = u64::try_from(maxbytes).unwrap_or(0);
+        let never = limit == 0 || now < self.rotate_from;
+        let room = match target.position() {
+            _ if never => u64::MAX,
+            // Not written to yet: what it holds shows after the first write.
+            0 => 0,
+            at => limit.saturating_sub(at),
+        };
+        Some((target.lend(), room))
     }
 
     fn put(&mut self, mut data: &[u8], ctx: &mut Ctx<'_>) {
