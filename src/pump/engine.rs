@@ -144,25 +144,37 @@ impl Pump {
         self.await_answer();
         self.wait(ready);
         self.out.now = Mono::now();
-        self.share(ready);
+        let jobs = self.crowd(ready);
         for &token in ready.iter() {
             self.ready(token);
         }
+        if !jobs.is_empty() {
+            self.share(jobs);
+        }
     }
 
-    /// When many streams are busy a second thread takes some of them. What is left in `ready` has to
-    /// be seen to in the usual way.
-    fn share(&mut self, ready: &mut Vec<Token>) {
+    /// Takes out of `ready` what a second thread may help with, if that is much.
+    fn crowd(&self, ready: &mut Vec<Token>) -> Vec<Job> {
         if !is_crowd(ready.len()) {
-            return;
+            return Vec::new();
         }
         let job = |token| self.flows.get(token).and_then(|flow| flow.job(&self.out));
         let jobs: Vec<Job> = ready.iter().filter_map(job).collect();
         if !is_crowd(jobs.len()) {
-            return;
+            return Vec::new();
         }
         ready.retain(|token| jobs.iter().all(|job| job.token != *token));
-        for done in self.hand.share(jobs, &mut self.buf) {
+        jobs
+    }
+
+    /// The turns of busy streams. When this is over all of it has been done.
+    fn share(&mut self, jobs: Vec<Job>) {
+        let all = jobs.len();
+        let results = self.hand.share(jobs, &mut self.buf);
+        if results.len() < all {
+            self.out.log(Level::Critical, "the log pump's second hand stumbled, output was lost");
+        }
+        for done in results {
             if let Some(flow) = self.flows.get_mut(&done.token) {
                 flow.pause_until = None;
                 let turn = flow.finish_job(&done, &mut self.out);

@@ -148,6 +148,17 @@ mod tests {
         assert_eq!(g.after_read(60000, Mono(3)), Next::Watch);
     }
 
+    #[test]
+    fn a_pipe_fills_up_only_as_long_as_its_turns_find_much() {
+        let mut g = Gather::new(65536);
+        assert!(!g.fills_up());
+        for (got, full) in [(65536, true), (30000, true), (20000, false), (65536, true), (0, false)]
+        {
+            g.after_read(got, Mono(1));
+            assert_eq!(g.fills_up(), full, "{got}");
+        }
+    }
+
     /// Reads 64 KiB every `every`, until the pipe wants room or 100 reads are done.
     fn reads_until_room(every: u64) -> Option<u64> {
         let mut g = Gather::new(65536);

@@ -493,7 +493,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::fs;
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::sync::atomic::Ordering::Relaxed;
@@ -545,6 +545,29 @@ mod tests {
         files.reverse();
         files.push(path.to_owned());
         files.iter().flat_map(|p| fs::read(p).unwrap()).collect()
+    }
+
+    #[test]
+    fn only_a_file_that_works_is_lent_and_no_more_than_it_has_room_for() {
+        let dir = TempDir::new();
+        let (mut bench, path) = (Bench::new(), dir.join("w"));
+        fs::write(&path, "before").unwrap();
+        let mut sink = bench.sink(&path);
+        let limits = Limits { maxbytes: 100, backups: 1 };
+        let room = |sink: &Sink, max| sink.lend(max, Mono(1)).map(|(_, room)| room);
+        assert_eq!(room(&sink, 100), Some(0), "what the file holds is not known yet");
+        assert_eq!(room(&sink, 0), Some(u64::MAX));
+        sink.write(&[b'x'; 60], limits, &mut bench.ctx());
+        assert_eq!(room(&sink, 100), Some(34));
+        sink.lend(100, Mono(1)).unwrap().0.write_all(&[b'y'; 40]).unwrap();
+        sink.write(b"", limits, &mut bench.ctx());
+        assert_eq!(sizes(&path), [0, 106], "rotated when the borrower is done");
+
+        let pipe = dir.join("fifo");
+        fifo(&pipe);
+        let _reader = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        assert_eq!(room(&bench.sink(&pipe), 0), None);
+        assert_eq!(room(&bench.sink(&dir.join("no/file")), 0), None);
     }
 
     #[test]
