@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, missing_docs)]
 
 use std::io::{PipeWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam_channel::Receiver;
@@ -28,6 +28,23 @@ fn main() {
     divan::main();
 }
 
+/// What is done with the output of a program.
+fn plan(dir: &Path) -> StreamPlan {
+    StreamPlan {
+        name: "bench".into(),
+        channel: Channel::Stdout,
+        path: Some(dir.join("log")),
+        // One file of one round at most, so that the disk is not what is measured.
+        maxbytes: TOTAL as i64,
+        backups: 0,
+        syslog: false,
+        strip_ansi: false,
+        capture_maxbytes: 0,
+        events_enabled: false,
+        listener: false,
+    }
+}
+
 /// A pump of its own, with a folder for its logs.
 struct Rig {
     dir: PathBuf,
@@ -47,19 +64,7 @@ impl Rig {
             MainLog { path: None, maxbytes: 0, backups: 0, stdout: false, level: Level::Info };
         let syslog = dir.join("syslog");
         let (pump, thread) = start(PumpConfig { main_log, syslog, inbox: sender }).unwrap();
-        // One file of one round at most, so that the disk is not what is measured.
-        let mut plan = StreamPlan {
-            name: "bench".into(),
-            channel: Channel::Stdout,
-            path: Some(dir.join("log")),
-            maxbytes: TOTAL as i64,
-            backups: 0,
-            syslog: false,
-            strip_ansi: false,
-            capture_maxbytes: 0,
-            events_enabled: false,
-            listener: false,
-        };
+        let mut plan = plan(&dir);
         change(&mut plan);
         Rig { dir, pump, inbox, thread: Some(thread), plan: Arc::new(plan), generation: 0 }
     }
@@ -75,6 +80,32 @@ impl Rig {
         drop(child);
         self.pump.send(PumpMsg::Exited { id, generation, status: ExitStatus::Code(0) });
         while !matches!(self.inbox.recv().unwrap(), Msg::Exited { .. }) {}
+    }
+
+    /// A round of many programs, each a thread that writes 4 KiB at a time.
+    fn crowd(&mut self, programs: usize, text: &[u8]) {
+        self.generation += 1;
+        let generation = self.generation;
+        std::thread::scope(|scope| {
+            for number in 0..programs {
+                let id = ProcId(number as u64);
+                let (fd, mut child) = std::io::pipe().unwrap();
+                let mut plan = plan(&self.dir);
+                plan.path = Some(self.dir.join(format!("log-{number}")));
+                let stdout = Some(Stream { fd: fd.into(), plan: Arc::new(plan), file: None });
+                let pipes = Pipes { stdout, ..Pipes::default() };
+                self.pump.send(PumpMsg::Attach { id, generation, pipes });
+                let pump = self.pump.clone();
+                scope.spawn(move || {
+                    write_all(&mut child, text, 4096);
+                    drop(child);
+                    pump.send(PumpMsg::Exited { id, generation, status: ExitStatus::Code(0) });
+                });
+            }
+            for _ in 0..programs {
+                while !matches!(self.inbox.recv().unwrap(), Msg::Exited { .. }) {}
+            }
+        });
     }
 }
 
@@ -105,6 +136,14 @@ fn to_a_file(bencher: Bencher<'_, '_>, chunk: usize) {
     bencher
         .counter(BytesCount::new(TOTAL))
         .bench_local(|| rig.round(|pipe| write_all(pipe, &text, chunk)));
+}
+
+/// Many programs at once, each with a log of its own.
+#[divan::bench(args = [4, 16, 50])]
+fn a_crowd(bencher: Bencher<'_, '_>, programs: usize) {
+    let (mut rig, text) = (Rig::new(|_| ()), text());
+    let total = TOTAL * programs;
+    bencher.counter(BytesCount::new(total)).bench_local(|| rig.crowd(programs, &text));
 }
 
 #[divan::bench(args = [65536, 4096])]

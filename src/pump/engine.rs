@@ -12,6 +12,7 @@ use crossbeam_channel::Receiver;
 
 use super::flow::{Flow, Turn};
 use super::gather::Next;
+use super::hand::{Hand, Job, is_crowd};
 use super::outlets::{Outlets, Token};
 use super::stdin::{Refused, Stdin};
 use super::timers::Timer;
@@ -24,7 +25,7 @@ use crate::sys::clock::Mono;
 use crate::sys::epoll::Interest;
 
 /// Size of the one read buffer: what the reference reads at most.
-const BUFFER: usize = 128 << 10;
+pub(super) const BUFFER: usize = 128 << 10;
 /// Messages per turn, so that pipes get theirs.
 const MESSAGES: usize = 1024;
 /// Starts of one process whose pipes may be held open by grandchildren.
@@ -75,6 +76,7 @@ pub(super) struct Pump {
     throttled: Vec<Token>,
     /// Streams whose pipe was made larger.
     wide: Vec<Token>,
+    hand: Hand,
     quit: bool,
 }
 
@@ -100,6 +102,7 @@ impl Pump {
             early: HashMap::new(),
             throttled: Vec::new(),
             wide: Vec::new(),
+            hand: Hand::NotYet,
             quit: false,
         })
     }
@@ -141,8 +144,42 @@ impl Pump {
         self.await_answer();
         self.wait(ready);
         self.out.now = Mono::now();
+        let jobs = self.crowd(ready);
         for &token in ready.iter() {
             self.ready(token);
+        }
+        if !jobs.is_empty() {
+            self.share(jobs);
+        }
+    }
+
+    /// Takes out of `ready` what a second thread may help with, if that is much.
+    fn crowd(&self, ready: &mut Vec<Token>) -> Vec<Job> {
+        if !is_crowd(ready.len()) {
+            return Vec::new();
+        }
+        let job = |token| self.flows.get(token).and_then(|flow| flow.job(&self.out));
+        let jobs: Vec<Job> = ready.iter().filter_map(job).collect();
+        if !is_crowd(jobs.len()) {
+            return Vec::new();
+        }
+        ready.retain(|token| jobs.iter().all(|job| job.token != *token));
+        jobs
+    }
+
+    /// The turns of busy streams. When this is over all of it has been done.
+    fn share(&mut self, jobs: Vec<Job>) {
+        let all = jobs.len();
+        let results = self.hand.share(jobs, &mut self.buf);
+        if results.len() < all {
+            self.out.log(Level::Critical, "the log pump's second hand stumbled, output was lost");
+        }
+        for done in results {
+            if let Some(flow) = self.flows.get_mut(&done.token) {
+                flow.pause_until = None;
+                let turn = flow.finish_job(&done, &mut self.out);
+                self.after_turn(done.token, turn);
+            }
         }
     }
 
@@ -234,7 +271,13 @@ impl Pump {
             self.throttled.push(token);
             return flow.settle(&mut self.out);
         }
-        match flow.turn(&mut self.buf, &mut self.out) {
+        let turn = flow.turn(&mut self.buf, &mut self.out);
+        self.after_turn(token, turn);
+    }
+
+    fn after_turn(&mut self, token: Token, turn: Turn) {
+        let Some(flow) = self.flows.get_mut(&token) else { return };
+        match turn {
             Turn::Eof => self.end_of_flow(token),
             Turn::Got(n) => {
                 self.out.now = Mono::now();

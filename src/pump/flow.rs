@@ -11,6 +11,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::capture::{Capture, Part};
 use super::gather::Gather;
+use super::hand::{Done, Job};
 use super::outlets::{Outlets, Token};
 use super::strip_ansi::Stripper;
 use super::timers::Timer;
@@ -22,9 +23,9 @@ use crate::sys::clock::Mono;
 use crate::sys::epoll::{Interest, held_bytes};
 
 /// Reads per turn: others get theirs too.
-const READS: usize = 8;
+pub(super) const READS: usize = 8;
 /// A read that gave less found the pipe nearly empty.
-const SHORT: usize = 16 << 10;
+pub(super) const SHORT: usize = 16 << 10;
 /// How often a pipe is looked at that cannot be watched.
 pub(super) const BLIND: Duration = Duration::from_millis(500);
 /// What a pipe holds where that cannot be told.
@@ -58,7 +59,7 @@ pub(super) struct Flow {
     pub muted: bool,
     /// The coordinator has enough to do.
     pub held_by_inbox: bool,
-    fd: OwnedFd,
+    fd: Arc<OwnedFd>,
     /// Stands in the epoll set.
     watched: bool,
     /// It cannot be watched, which has been said.
@@ -99,7 +100,7 @@ impl Flow {
             held_by_sink: false,
             held_by_inbox: false,
             muted: false,
-            fd,
+            fd: Arc::new(fd),
             watched: false,
             blind: false,
             strip: plan.strip_ansi.then(Stripper::default),
@@ -164,6 +165,29 @@ impl Flow {
         if fcntl(&self.fd, FcntlArg::F_SETPIPE_SZ(CAPACITY as i32)).is_ok() {
             self.gather = Gather::new(CAPACITY);
         }
+    }
+
+    /// Its next turn as a job that anyone can do, for a stream that is busy and goes to a log of its
+    /// own and nowhere else.
+    pub fn job(&self, out: &Outlets) -> Option<Job> {
+        let plan = &self.plan;
+        let elsewhere = plan.syslog || plan.listener || self.feeds_inbox() || out.debugging();
+        let waits = self.held_by_sink || self.held_by_inbox;
+        if waits || elsewhere || self.strip.is_some() || !self.gather.fills_up() {
+            return None;
+        }
+        let (log, room) = out.lend(self.sink?, plan)?;
+        Some(Job { token: self.token, pipe: self.fd.clone(), log, room })
+    }
+
+    /// Sees to the rest of what a job has begun.
+    pub fn finish_job(&mut self, done: &Done, out: &mut Outlets) -> Turn {
+        Stats::add(&out.shared.stats.bytes_read, done.read);
+        Stats::add(&out.shared.stats.bytes_logged, done.read.saturating_sub(done.rest.len()));
+        if let Some(sink) = self.sink.filter(|_| done.read > 0) {
+            self.held_by_sink |= out.write(sink, &done.rest, &self.plan, self.token);
+        }
+        if done.eof { Turn::Eof } else { Turn::Got(done.read) }
     }
 
     fn channel(&self) -> &'static str {

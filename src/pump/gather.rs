@@ -46,6 +46,7 @@ pub(super) struct Gather {
     /// The stretch of busy reading that is being judged: its beginning, and what it gave.
     since: Mono,
     given: usize,
+    full: bool,
 }
 
 impl Gather {
@@ -60,6 +61,7 @@ impl Gather {
             capacity,
             since: Mono(0),
             given: 0,
+            full: false,
         }
     }
 
@@ -75,6 +77,11 @@ impl Gather {
         took < ROOMY * u32::try_from(fillings).unwrap_or(u32::MAX)
     }
 
+    /// Its last turn found so much in it that its writer had to wait, or soon would have.
+    pub fn fills_up(&self) -> bool {
+        self.full
+    }
+
     /// Nothing has come for long.
     pub fn is_idle(&self, now: Mono) -> bool {
         self.last.is_none_or(|last| now.since(last) > IDLE)
@@ -83,6 +90,7 @@ impl Gather {
     /// A turn has read `got` bytes (0: there was nothing).
     pub fn after_read(&mut self, got: usize, now: Mono) -> Next {
         let quiet = self.last.is_none_or(|last| now.since(last) > QUIET + self.pause);
+        self.full = got > self.much;
         if got == 0 || quiet {
             self.last = (got > 0).then_some(now);
             self.pause = Duration::ZERO;
@@ -138,6 +146,17 @@ mod tests {
         assert_eq!(g.after_read(100, Mono(1)), Next::Pause(SHORTEST));
         assert_eq!(g.after_read(60000, Mono(2)), Next::Watch);
         assert_eq!(g.after_read(60000, Mono(3)), Next::Watch);
+    }
+
+    #[test]
+    fn a_pipe_fills_up_only_as_long_as_its_turns_find_much() {
+        let mut g = Gather::new(65536);
+        assert!(!g.fills_up());
+        for (got, full) in [(65536, true), (30000, true), (20000, false), (65536, true), (0, false)]
+        {
+            g.after_read(got, Mono(1));
+            assert_eq!(g.fills_up(), full, "{got}");
+        }
     }
 
     /// Reads 64 KiB every `every`, until the pipe wants room or 100 reads are done.

@@ -14,6 +14,7 @@ mod flow;
 #[doc(hidden)]
 pub mod fuzzing;
 mod gather;
+mod hand;
 mod outlets;
 pub mod pyrepr;
 mod rotate;

@@ -5,6 +5,7 @@
 //! other writes.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -246,6 +247,12 @@ impl Outlets {
             entry.waiting.push(reader);
         }
         true
+    }
+
+    /// The log of a stream for someone else to write to, if no other stream does.
+    pub fn lend(&self, token: Token, plan: &StreamPlan) -> Option<(Arc<File>, u64)> {
+        let entry = self.sinks.get(&token).filter(|e| e.users == 1)?;
+        entry.sink.lend(plan.maxbytes, self.now)
     }
 
     /// Sends output to syslog.

@@ -4,8 +4,10 @@
 //! log's folder. A target that fails never stops anything: some bytes are kept, the rest is counted
 //! as lost, and it is tried again with growing pauses.
 
+use std::fs::File;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -142,6 +144,21 @@ impl Sink {
             State::Blocked { .. } | State::Failing { keep: true, .. } => self.keep(data, ctx),
             State::Failing { keep: false, .. } => self.lose(data.len(), ctx),
         }
+    }
+
+    /// The log for someone else to write to, if it is a file that works, and how much until it is to
+    /// be rotated. What comes of it is told by a [`Sink::write`] of what is left.
+    pub fn lend(&self, maxbytes: i64, now: Mono) -> Option<(Arc<File>, u64)> {
+        let target = self.target.as_ref().filter(|t| t.is_plain() && self.state == State::Fine)?;
+        let limit = u64::try_from(maxbytes).unwrap_or(0);
+        let never = limit == 0 || now < self.rotate_from;
+        let room = match target.position() {
+            _ if never => u64::MAX,
+            // Not written to yet: what it holds shows after the first write.
+            0 => 0,
+            at => limit.saturating_sub(at),
+        };
+        Some((target.lend(), room))
     }
 
     fn put(&mut self, mut data: &[u8], ctx: &mut Ctx<'_>) {
@@ -476,7 +493,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::fs;
-    use std::io::Read;
+    use std::io::{Read, Write};
     use std::os::unix::fs::PermissionsExt;
     use std::path::Path;
     use std::sync::atomic::Ordering::Relaxed;
@@ -528,6 +545,29 @@ mod tests {
         files.reverse();
         files.push(path.to_owned());
         files.iter().flat_map(|p| fs::read(p).unwrap()).collect()
+    }
+
+    #[test]
+    fn only_a_file_that_works_is_lent_and_no_more_than_it_has_room_for() {
+        let dir = TempDir::new();
+        let (mut bench, path) = (Bench::new(), dir.join("w"));
+        fs::write(&path, "before").unwrap();
+        let mut sink = bench.sink(&path);
+        let limits = Limits { maxbytes: 100, backups: 1 };
+        let room = |sink: &Sink, max| sink.lend(max, Mono(1)).map(|(_, room)| room);
+        assert_eq!(room(&sink, 100), Some(0), "what the file holds is not known yet");
+        assert_eq!(room(&sink, 0), Some(u64::MAX));
+        sink.write(&[b'x'; 60], limits, &mut bench.ctx());
+        assert_eq!(room(&sink, 100), Some(34));
+        sink.lend(100, Mono(1)).unwrap().0.write_all(&[b'y'; 40]).unwrap();
+        sink.write(b"", limits, &mut bench.ctx());
+        assert_eq!(sizes(&path), [0, 106], "rotated when the borrower is done");
+
+        let pipe = dir.join("fifo");
+        fifo(&pipe);
+        let _reader = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        assert_eq!(room(&bench.sink(&pipe), 0), None);
+        assert_eq!(room(&bench.sink(&dir.join("no/file")), 0), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, send};
@@ -23,7 +24,7 @@ pub(super) const NEW_MODE: u32 = 0o664;
 /// An open log target.
 #[derive(Debug)]
 pub(super) struct Target {
-    file: File,
+    file: Arc<File>,
     kind: Kind,
     /// It stands in the epoll set; to be taken out before it is closed.
     pub watched: bool,
@@ -73,7 +74,8 @@ pub fn open_for_spawn(path: &Path) -> io::Result<Option<File>> {
         return Ok(None);
     }
     match open_named(path, NEW_MODE, false) {
-        Ok(target) => Ok((target.kind == Kind::Regular).then_some(target.file)),
+        Ok(target) if target.kind == Kind::Regular => Ok(Arc::into_inner(target.file)),
+        Ok(_) => Ok(None),
         Err(e) if e.raw_os_error() == Some(libc::ENXIO) => Ok(None),
         Err(e) => Err(e),
     }
@@ -97,7 +99,7 @@ fn open_named(path: &Path, mode: u32, truncate: bool) -> io::Result<Target> {
         file.set_len(0)?;
     }
     let kind = if regular { Kind::Regular } else { Kind::Device };
-    Ok(Target { file, kind, watched: false })
+    Ok(Target::new(file, kind))
 }
 
 fn open_inherited(number: i32) -> io::Result<Target> {
@@ -105,7 +107,7 @@ fn open_inherited(number: i32) -> io::Result<Target> {
     let what = file.metadata()?.file_type();
     if what.is_file() || what.is_socket() {
         let kind = if what.is_file() { Kind::Inherited } else { Kind::Socket };
-        return Ok(Target { file, kind, watched: false });
+        return Ok(Target::new(file, kind));
     }
     // A second open gives us an open file description of our own, which may be non-blocking. It
     // fails when user= took away the right to the pipe or terminal.
@@ -114,16 +116,20 @@ fn open_inherited(number: i32) -> io::Result<Target> {
         .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
         .open(format!("/proc/self/fd/{number}"));
     match again {
-        Ok(own) => Ok(Target { file: own, kind: Kind::Device, watched: false }),
-        Err(_) => Ok(Target { file, kind: Kind::SharedPipe, watched: false }),
+        Ok(own) => Ok(Target::new(own, Kind::Device)),
+        Err(_) => Ok(Target::new(file, Kind::SharedPipe)),
     }
 }
 
 impl Target {
+    fn new(file: File, kind: Kind) -> Target {
+        Target { file: Arc::new(file), kind, watched: false }
+    }
+
     /// Takes over a file that a runner opened, if it is a regular one.
     pub fn adopt(file: File) -> Option<Target> {
         let regular = file.metadata().is_ok_and(|m| m.is_file());
-        regular.then_some(Target { file, kind: Kind::Regular, watched: false })
+        regular.then(|| Target::new(file, Kind::Regular))
     }
 
     /// Writes what can be written now.
@@ -132,7 +138,7 @@ impl Target {
     /// `WouldBlock` when that is nothing; else those of write(2).
     pub fn write(&self, data: &[u8]) -> io::Result<usize> {
         match self.kind {
-            Kind::Regular | Kind::Inherited | Kind::Device => (&self.file).write(data),
+            Kind::Regular | Kind::Inherited | Kind::Device => (&*self.file).write(data),
             Kind::Socket => {
                 let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_NOSIGNAL;
                 Ok(send(self.file.as_raw_fd(), data, flags)?)
@@ -142,7 +148,7 @@ impl Target {
                 if poll(&mut fds, PollTimeout::ZERO)? == 0 {
                     return Err(io::ErrorKind::WouldBlock.into());
                 }
-                (&self.file).write(data.get(..PIPE_BUF).unwrap_or(data))
+                (&*self.file).write(data.get(..PIPE_BUF).unwrap_or(data))
             }
         }
     }
@@ -152,10 +158,15 @@ impl Target {
         self.kind == Kind::Regular
     }
 
+    /// For someone else to write to, while we do not.
+    pub fn lend(&self) -> Arc<File> {
+        self.file.clone()
+    }
+
     /// Where the last write ended. With O_APPEND that is the size of the file at that time, whatever
     /// others have appended or cut off.
     pub fn position(&self) -> u64 {
-        (&self.file).stream_position().unwrap_or(0)
+        (&*self.file).stream_position().unwrap_or(0)
     }
 
     /// Permission bits, and whether the file still has a name.
@@ -173,7 +184,7 @@ impl Target {
 
     #[cfg(test)]
     pub fn from_shared(fd: std::os::fd::OwnedFd) -> Target {
-        Target { file: File::from(fd), kind: Kind::SharedPipe, watched: false }
+        Target::new(File::from(fd), Kind::SharedPipe)
     }
 }
 

@@ -141,6 +141,15 @@ fn text(path: &Path) -> String {
     String::from_utf8(fs::read(path).unwrap_or_default()).unwrap()
 }
 
+/// A log and its backups.
+fn oldest_first(path: &Path) -> Vec<Vec<u8>> {
+    let old = (1..).map(|n| rotate::backup(path, n)).take_while(|p| p.exists());
+    let mut files: Vec<_> = old.map(|p| fs::read(p).unwrap()).collect();
+    files.reverse();
+    files.push(fs::read(path).unwrap());
+    files
+}
+
 fn until(mut what: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !what() {
@@ -555,6 +564,44 @@ fn lines_arrive_soon_and_in_order_under_gathering() {
     until(|| b.out().len() == want.len());
     assert!(sent.elapsed() < Duration::from_secs(5));
     assert!(b.out() == want);
+}
+
+#[test]
+fn a_crowd_of_busy_programs_is_logged_to_the_last_byte() {
+    const EACH: usize = 4 << 20;
+    const LIMIT: i64 = 300_000;
+    let bench = Bench::new();
+    let children = (0..12u64).map(|n| {
+        let (fd, mut writer) = std::io::pipe().unwrap();
+        let plan = Arc::new(bench.plan(Channel::Stdout, |plan| {
+            plan.path = Some(bench.dir.join(&n.to_string()));
+            (plan.maxbytes, plan.backups) = if n % 2 == 0 { (LIMIT, 100) } else { (0, 0) };
+        }));
+        let stdout = Some(Stream { fd: fd.into(), plan, file: None });
+        let pipes = Pipes { stdout, ..Pipes::default() };
+        bench.pump.send(PumpMsg::Attach { id: ProcId(n), generation: 1, pipes });
+        let pump = bench.pump.clone();
+        std::thread::spawn(move || {
+            let text: Vec<u8> =
+                (0..EACH as u64 / 8).flat_map(|i| (i * 16 + n).to_le_bytes()).collect();
+            text.chunks(4096).for_each(|part| writer.write_all(part).unwrap());
+            drop(writer);
+            let (id, status) = (ProcId(n), ExitStatus::Code(0));
+            pump.send(PumpMsg::Exited { id, generation: 1, status });
+            text
+        })
+    });
+    let children: Vec<_> = children.collect();
+    for _ in &children {
+        let Msg::Exited { id, .. } = bench.inbox.recv_timeout(PATIENCE).unwrap() else { panic!() };
+        let files = oldest_first(&bench.dir.join(&id.0.to_string()));
+        assert!(id.0 % 2 == 1 || files.iter().all(|f| f.len() < LIMIT as usize + (128 << 10)));
+        assert_eq!(files.concat().len(), EACH, "all of it is there when its exit is told");
+    }
+    for (n, child) in children.into_iter().enumerate() {
+        let files = oldest_first(&bench.dir.join(&n.to_string()));
+        assert!(files.concat() == child.join().unwrap(), "program {n}");
+    }
 }
 
 #[test]
