@@ -133,6 +133,7 @@ impl Pump {
             let Ok(msg) = self.queue.try_recv() else { break };
             self.message(msg);
         }
+        self.out.write_lines();
         while let Some(timer) = self.out.timers.pop_due(self.out.now) {
             self.timer(timer);
         }
@@ -340,6 +341,19 @@ impl Pump {
     }
 
     fn message(&mut self, msg: PumpMsg) {
+        // Whoever sees what these do finds the lines before it written.
+        match msg {
+            PumpMsg::Line(_)
+            | PumpMsg::Attach { .. }
+            | PumpMsg::Gone { .. }
+            | PumpMsg::Mute { .. } => {}
+            PumpMsg::Exited { .. }
+            | PumpMsg::Write { .. }
+            | PumpMsg::Clear { .. }
+            | PumpMsg::Reopen
+            | PumpMsg::Fence(_)
+            | PumpMsg::Quit => self.out.write_lines(),
+        }
         match msg {
             PumpMsg::Attach { id, generation, pipes } => self.attach(id, generation, pipes),
             PumpMsg::Exited { id, generation, status } => self.exited(id, generation, status),
@@ -356,7 +370,7 @@ impl Pump {
                 };
                 call(|| done(worked));
             }
-            PumpMsg::Line(line) => self.out.line(&line),
+            PumpMsg::Line(line) => self.out.line_with_others(&line),
             PumpMsg::Fence(f) => {
                 self.out.say_notes();
                 call(f);

@@ -73,8 +73,15 @@ pub(super) struct Outlets {
     main_file: Option<Token>,
     main_limits: Limits,
     level: Level,
+    /// Lines of the activity log that are written together at the end of a turn at the latest.
+    lines: Vec<u8>,
     last_token: Token,
 }
+
+/// Bytes of lines that are written together at most, and below which limit of the log they are not. A
+/// pipe takes so many in one piece.
+const LINES: usize = libc::PIPE_BUF - 512;
+const SMALL_LOG: i64 = 1 << 20;
 
 impl Outlets {
     /// Opens the activity log.
@@ -101,6 +108,7 @@ impl Outlets {
             main_file: None,
             main_limits: Limits { maxbytes, backups },
             level,
+            lines: Vec::new(),
             last_token: 0,
         };
         if stdout {
@@ -277,14 +285,36 @@ impl Outlets {
         let _ = self.inbox.send(msg);
     }
 
-    /// Writes a finished line to the activity log.
+    /// Writes a finished line to the activity log, behind those that were kept for a common write.
     pub fn line(&mut self, line: &[u8]) {
+        self.line_with_others(line);
+        self.write_lines();
+    }
+
+    /// Keeps a finished line for [`Outlets::write_lines`]: to write a few at a time costs less.
+    pub fn line_with_others(&mut self, line: &[u8]) {
+        self.lines.extend_from_slice(line);
+        let Limits { maxbytes, .. } = self.main_limits;
+        // With a small limit the place of each rotation is what one line after the other gives.
+        if self.lines.len() >= LINES || (1..SMALL_LOG).contains(&maxbytes) {
+            self.write_lines();
+        }
+    }
+
+    /// Writes the lines that were kept.
+    pub fn write_lines(&mut self) {
+        if self.lines.is_empty() {
+            return;
+        }
+        let lines = std::mem::take(&mut self.lines);
         let limits = self.main_limits;
         for i in 0..self.main.len() {
             if let Some(&token) = self.main.get(i) {
-                self.change(token, |sink, ctx| sink.write(line, limits, ctx));
+                self.change(token, |sink, ctx| sink.write(&lines, limits, ctx));
             }
         }
+        self.lines = lines;
+        self.lines.clear();
     }
 
     /// Whether children's output is copied to the activity log.
@@ -346,6 +376,7 @@ impl Outlets {
 
     /// Gives slow readers a last, short chance, then closes everything.
     pub fn close(&mut self) {
+        self.write_lines();
         let end = Mono::now().after(LAST_CALL);
         loop {
             self.now = Mono::now();

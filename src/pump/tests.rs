@@ -649,3 +649,26 @@ fn an_activity_log_that_cannot_be_opened_is_an_error_at_the_start() {
     let config = PumpConfig { main_log, syslog: SYSLOG.into(), inbox: sender };
     assert_eq!(start(config).unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }
+
+#[test]
+fn lines_that_are_written_together_are_whole_in_order_and_before_the_answer() {
+    let b = Bench::new();
+    let log = b.dir.join("sd.log");
+    let lazy = b.pump.lazy();
+    let mut all = String::new();
+    for round in 0..20 {
+        for n in 0..100 {
+            let line = format!("{round} {n} {}\n", "x".repeat(n));
+            all.push_str(&line);
+            lazy.send(PumpMsg::Line(line.into_bytes()));
+            lazy.send(PumpMsg::Gone { id: ID, generation: n as Gen });
+        }
+        let (sender, seen) = bounded(1);
+        let path = log.clone();
+        lazy.send(PumpMsg::Fence(Box::new(move || {
+            let _ = sender.send(fs::read_to_string(path));
+        })));
+        lazy.wake();
+        assert_eq!(seen.recv_timeout(PATIENCE).unwrap().unwrap(), all);
+    }
+}
