@@ -139,7 +139,7 @@ fn to_a_file(bencher: Bencher<'_, '_>, chunk: usize) {
 }
 
 /// Many programs at once, each with a log of its own.
-#[divan::bench(args = [4, 16, 50])]
+#[divan::bench(args = [4, 16, 50], sample_count = 20)]
 fn a_crowd(bencher: Bencher<'_, '_>, programs: usize) {
     let (mut rig, text) = (Rig::new(|_| ()), text());
     let total = TOTAL * programs;

@@ -1,7 +1,8 @@
 //! The pump: one thread that moves bytes. It owns the read ends of child pipes, the write ends of
 //! their stdin, every open log file with its rotation, and the activity log's targets.
 //!
-//! Everyone talks to it through a [`PumpHandle`]; it talks to the coordinator through the inbox.
+//! Everyone talks to it through a [`PumpHandle`]; it talks to the coordinator through the inbox. A
+//! second thread lends a hand when very many streams are busy, and owns nothing (`hand`).
 //!
 //! ```text
 //! PumpMsg -> engine -> flow (pipe -> gather, capture, strip_ansi) -> outlets -> sink -> target
