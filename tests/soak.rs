@@ -23,17 +23,19 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use env::{TestEnv, free_port, wait_for};
+use env::{TestEnv, Value, free_port};
 use load::{Hand, LOADS, Restart, Stage};
 use samples::{Record, Sample};
 
 /// The environment variable that makes this binary a listener, and says how it behaves.
 const LISTENER: &str = "SOAK_LISTENER";
+/// For programs to be up, after a restart of the daemon.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what has come to its end may still be there: children that nobody waits for, connections
 /// that are being closed.
 const DYING: Duration = Duration::from_secs(8);
 /// Looks after the warm-up that are needed to say something.
-const ENOUGH: usize = 5;
+const ENOUGH: usize = 4;
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())
@@ -70,27 +72,35 @@ fn answers_events_when_it_is_the_listener() {
     std::process::exit(1);
 }
 
+/// Programs that are not in the state that they should be in; none when all are.
+fn otherwise(env: &TestEnv) -> Option<BTreeMap<String, String>> {
+    let all = env.sup("getAllProcessInfo", &[]).unwrap();
+    let text = |info: &Value, member| info[member].as_str().unwrap().to_owned();
+    let mut states: BTreeMap<String, String> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|info| (text(info, "name"), text(info, "statename")))
+        .collect();
+    states.retain(|name, state| match state.as_str() {
+        "RUNNING" => false,
+        "STOPPED" | "EXITED" | "FATAL" => !scene::NEVER_UP.contains(&name.as_str()),
+        _ => true,
+    });
+    Some(states).filter(|states| !states.is_empty())
+}
+
 /// Waits until everything is up and what is ending has ended, and looks.
 fn quiet(stage: &Stage, begun: Instant, base: &mut Option<Sample>) -> Sample {
     let mut hand = Hand::new(stage, 1, begun);
     load::calm_down(&mut hand);
     load::try_all(&mut hand);
     drop(hand);
-    let mut states = BTreeMap::new();
-    wait_for("all programs to be as they should", || {
-        let all = stage.env.sup("getAllProcessInfo", &[]).ok()?;
-        states.clear();
-        for info in all.as_array()? {
-            let name = info["name"].as_str()?.to_owned();
-            states.insert(name, info["statename"].as_str()?.to_owned());
-        }
-        let fine = states.iter().all(|(name, state)| match state.as_str() {
-            "RUNNING" => true,
-            "STOPPED" | "EXITED" | "FATAL" => scene::NEVER_UP.contains(&name.as_str()),
-            _ => false,
-        });
-        fine.then_some(())
-    });
+    let patience = Instant::now() + PATIENCE;
+    while let Some(other) = otherwise(&stage.env) {
+        assert!(Instant::now() < patience, "not as they should be: {other:?}");
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
     stage.restarting.store(false, Ordering::SeqCst);
     stage.search();
     let operations = stage.operations();
@@ -158,9 +168,9 @@ fn a_year_in_fast_motion_leaves_nothing_behind() {
     let mut is_warm = false;
     while begun.elapsed() < total || samples.len() < ENOUGH {
         rounds += 1;
-        // In every fourth round, the second one first.
-        let nth = usize::try_from(rounds / 4).unwrap() % Restart::ALL.len();
-        let restart = (rounds % 4 == 2).then_some(Restart::ALL[nth]);
+        // In every sixth round, the second one first.
+        let nth = usize::try_from(rounds / 6).unwrap() % Restart::ALL.len();
+        let restart = (rounds % 6 == 2).then_some(Restart::ALL[nth]);
         round(&stage, seed * 10_000 + rounds, length, restart);
         if is_warm {
             // Once warm, the base is what it is.

@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
@@ -22,7 +22,10 @@ pub const SALTED: &str =
     "{PBKDF2-SHA256}200000$c2FsdHNhbHQ=$RNunWLsDKIGANMZ6AY9l2pOaKzEIGBaqIWL12HD/fuY=";
 
 /// Faults that calls may meet, since others change things at the same time; no other may come.
-const FAULTS: [i32; 12] = [6, 10, 20, 21, 30, 40, 50, 60, 70, 90, 91, 92];
+const FAULTS: [i32; 12] = [SHUTDOWN_STATE, 10, 20, 21, 30, 40, 50, 60, 70, 90, 91, 92];
+
+/// What is said while the daemon ends or starts over.
+const SHUTDOWN_STATE: i32 = 6;
 
 /// What all share.
 pub struct Stage {
@@ -109,6 +112,10 @@ impl<'a> Hand<'a> {
 
     fn fault(&self, what: &str, code: i32) {
         assert!(FAULTS.contains(&code), "{what}: fault {code}");
+        if code == SHUTDOWN_STATE {
+            // Nobody asks thousands of times whether a restart is over.
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
         *self.stage.faults.lock().unwrap().entry(code).or_default() += 1;
     }
 
@@ -138,11 +145,11 @@ impl<'a> Hand<'a> {
         None
     }
 
-    /// Starts a program until it is up; a restart does that by itself.
+    /// Starts a program until it is up.
     fn bring_up(&mut self, name: &str) {
         wait_for(&format!("{name} to be up"), || {
             let answer = self.call("getProcessInfo", &[name.into()]);
-            if answer.is_some_and(|a| a.contains("RUNNING")) || self.stage.is_restarting() {
+            if answer.is_some_and(|a| a.contains("RUNNING")) {
                 return Some(());
             }
             self.call("startProcess", &[name.into(), true.into()]);
@@ -494,9 +501,7 @@ fn update(hand: &mut Hand<'_>) -> bool {
 /// Back to the first shape of the file, and nothing of the guests left.
 pub fn calm_down(hand: &mut Hand<'_>) {
     scene::reshape(&hand.stage.env, 0);
-    wait_for("the first shape of the file to be in force", || {
-        (update(hand) || hand.stage.is_restarting()).then_some(())
-    });
+    wait_for("the first shape of the file to be in force", || update(hand).then_some(()));
     hand.call("stopProcess", &["dynamic:extra".into(), true.into()]);
     hand.call("twiddler.removeProcessFromGroup", &["dynamic".into(), "extra".into()]);
 }

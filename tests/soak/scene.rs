@@ -39,8 +39,8 @@ trap 'exit 0' TERM
 wait
 "#;
 
-/// Does not end, nor does its child.
-const CLAN: &str = "(sleep 900) &\ntrap '' TERM\nwhile read -r line; do :; done\n";
+/// Does not end, nor does its child, from the first moment on.
+const CLAN: &str = "trap '' TERM\nsleep 900 &\nwhile read -r line; do :; done\n";
 
 /// Programs whose normal state is not RUNNING: none of them can be started, or it ends at once.
 pub const NEVER_UP: [&str; 4] = ["missing", "noexec", "nodir", "brief"];
