@@ -1,7 +1,7 @@
 //! A year in fast motion: everything that a daemon lives through, side by side and again and again; then
 //! all is quiet for a moment and it is looked at. What it takes must not grow.
 //!
-//! Takes about ten seconds; `SUPERVISORD_SOAK_SECONDS=600` makes it that long. `--nocapture` shows the
+//! Takes about twelve seconds; `SUPERVISORD_SOAK_SECONDS=600` makes it that long. `--nocapture` shows the
 //! table. The order is random but not different each time; `SUPERVISORD_SOAK_SEED=N` tries another.
 #![allow(clippy::unwrap_used)]
 
@@ -23,7 +23,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use env::{TestEnv, Value, free_port};
+use env::{TestEnv, free_port};
 use load::{Hand, LOADS, Restart, Stage};
 use samples::{Record, Sample};
 
@@ -34,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How long what has come to its end may still be there: children that nobody waits for, connections
 /// that are being closed.
 const DYING: Duration = Duration::from_secs(8);
+/// Between two looks at what is ending.
+const LOOK: Duration = Duration::from_millis(20);
 /// Looks after the warm-up that are needed to say something.
 const ENOUGH: usize = 4;
 
@@ -72,52 +74,81 @@ fn answers_events_when_it_is_the_listener() {
     std::process::exit(1);
 }
 
-/// Programs that are not in the state that they should be in; none when all are.
-fn otherwise(env: &TestEnv) -> Option<BTreeMap<String, String>> {
+/// The pids of all programs when each is in the state that it should be in; else those that are not.
+fn states(env: &TestEnv) -> Result<Vec<i32>, BTreeMap<String, String>> {
     let all = env.sup("getAllProcessInfo", &[]).unwrap();
-    let text = |info: &Value, member| info[member].as_str().unwrap().to_owned();
-    let mut states: BTreeMap<String, String> = all
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|info| (text(info, "name"), text(info, "statename")))
-        .collect();
-    states.retain(|name, state| match state.as_str() {
-        "RUNNING" => false,
-        "STOPPED" | "EXITED" | "FATAL" => !scene::NEVER_UP.contains(&name.as_str()),
-        _ => true,
-    });
-    Some(states).filter(|states| !states.is_empty())
+    let (mut pids, mut others) = (Vec::new(), BTreeMap::new());
+    for info in all.as_array().unwrap() {
+        let text = |member| info[member].as_str().unwrap().to_owned();
+        let (name, state) = (text("name"), text("statename"));
+        let fine = match state.as_str() {
+            "RUNNING" => true,
+            "STOPPED" | "EXITED" | "FATAL" => scene::NEVER_UP.contains(&name.as_str()),
+            _ => false,
+        };
+        if !fine {
+            others.insert(name, state);
+        }
+        pids.push(info["pid"].as_i32().unwrap());
+    }
+    if others.is_empty() { Ok(pids) } else { Err(others) }
 }
 
-/// Waits until everything is up and what is ending has ended, and looks.
-fn quiet(stage: &Stage, begun: Instant, base: &mut Option<Sample>) -> Sample {
+/// Waits until all programs are up.
+fn all_up(env: &TestEnv) -> Vec<i32> {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        match states(env) {
+            Ok(pids) => return pids,
+            Err(others) => {
+                assert!(Instant::now() < patience, "not as they should be: {others:?}");
+            }
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+}
+
+/// A look during which no program has come or gone: listeners may, at any event.
+fn look(stage: &Stage, begun: Instant) -> Sample {
+    loop {
+        let before = all_up(&stage.env);
+        let sample = Sample::take(&stage.env, begun.elapsed(), stage.operations());
+        if states(&stage.env) == Ok(before) {
+            return sample;
+        }
+    }
+}
+
+/// Leads everything back to where it began.
+fn calm(stage: &Stage, begun: Instant) {
     let mut hand = Hand::new(stage, 1, begun);
     load::calm_down(&mut hand);
     load::try_all(&mut hand);
     drop(hand);
-    let patience = Instant::now() + PATIENCE;
-    while let Some(other) = otherwise(&stage.env) {
-        assert!(Instant::now() < patience, "not as they should be: {other:?}");
-        std::thread::park_timeout(Duration::from_millis(5));
-    }
+    all_up(&stage.env);
     stage.restarting.store(false, Ordering::SeqCst);
     stage.search();
-    let operations = stage.operations();
+}
+
+/// Looks until what is ending has ended, for a while at most.
+fn quiet(stage: &Stage, begun: Instant, base: &Sample) -> Sample {
     let end = Instant::now() + DYING;
-    let sample = loop {
-        let sample = Sample::take(&stage.env, begun.elapsed(), operations);
-        let is_within = base.as_ref().is_some_and(|base| sample.is_within(base));
-        if is_within || base.is_none() || Instant::now() > end {
-            break sample;
+    loop {
+        let sample = look(stage, begun);
+        if sample.is_within(base) || Instant::now() > end {
+            return sample;
         }
-        std::thread::park_timeout(Duration::from_millis(20));
-    };
-    match base {
-        None => *base = Some(sample.clone()),
-        Some(base) => sample.lower(base),
+        std::thread::park_timeout(LOOK);
     }
-    sample
+}
+
+/// Looks a few times, so that the base has nothing in it that was about to end.
+fn lower(stage: &Stage, begun: Instant, base: &mut Option<Sample>) {
+    for _ in 0..10 {
+        let sample = look(stage, begun);
+        sample.lower(base.get_or_insert_with(|| sample.clone()));
+        std::thread::park_timeout(LOOK);
+    }
 }
 
 /// Everything at once for a while.
@@ -172,12 +203,13 @@ fn a_year_in_fast_motion_leaves_nothing_behind() {
         let nth = usize::try_from(rounds / 6).unwrap() % Restart::ALL.len();
         let restart = (rounds % 6 == 2).then_some(Restart::ALL[nth]);
         round(&stage, seed * 10_000 + rounds, length, restart);
-        if is_warm {
-            // Once warm, the base is what it is.
-            samples.push(quiet(&stage, begun, &mut base.clone()));
-        } else {
-            quiet(&stage, begun, &mut base);
-            is_warm = begun.elapsed() >= warm && rounds >= 2;
+        calm(&stage, begun);
+        match &base {
+            Some(base) if is_warm => samples.push(quiet(&stage, begun, base)),
+            _ => {
+                lower(&stage, begun, &mut base);
+                is_warm = begun.elapsed() >= warm && rounds >= 2;
+            }
         }
     }
     let record = Record { base: base.unwrap(), samples };

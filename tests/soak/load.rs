@@ -227,7 +227,7 @@ fn crash(hand: &mut Hand<'_>) {
             0..=2 => drop(hand.call("sendProcessStdin", &[name.into(), how.into()])),
             3 => drop(hand.call("startProcess", &[broken.into(), wait])),
             4 => drop(hand.call("stopProcess", &[broken.into(), wait])),
-            _ if hand.one_in(20) => {
+            _ if hand.one_in(200) => {
                 hand.call("sendProcessStdin", &["slow:slow_0".into(), "die 9\n".into()]);
             }
             _ => drop(hand.call("getProcessInfo", &[name.into()])),

@@ -12,7 +12,7 @@ const FIXED: [&str; 5] = ["fds", "threads", "children", "zombies", "procs"];
 const MEMORY: [&str; 4] = ["RSS", "PSS", "anon", "heap"];
 
 /// What numbers of the allocator and of the kernel's pages may differ by chance, in KiB.
-const NOISE: f64 = 1024.0;
+const NOISE: f64 = 3072.0;
 /// What memory may grow by for each operation beside that, in bytes. In a long run this decides.
 const PER_OPERATION: f64 = 2.0;
 /// By how much the number of mappings and of files in the folder of the logs may differ by chance.
