@@ -11,12 +11,16 @@ const FIXED: [&str; 5] = ["fds", "threads", "children", "zombies", "procs"];
 /// In KiB.
 const MEMORY: [&str; 4] = ["RSS", "PSS", "anon", "heap"];
 
-/// What numbers of the allocator and of the kernel's pages may differ by chance, in KiB.
-const NOISE: f64 = 3072.0;
+/// What memory may differ by between two looks by chance, in KiB: the allocator keeps what it once needed.
+/// By that much the medians of many looks differ less.
+const NOISE: f64 = 6144.0;
+/// The least that is taken for growth, in KiB, however many looks there are.
+const LEAST: f64 = 1024.0;
 /// What memory may grow by for each operation beside that, in bytes. In a long run this decides.
 const PER_OPERATION: f64 = 2.0;
-/// By how much the number of mappings and of files in the folder of the logs may differ by chance.
-const FEW: f64 = 4.0;
+/// By how much other numbers may differ by chance. The C library keeps the stacks of ended threads, with
+/// two mappings each, as many as there have been at a time; files are those of logs just cleared.
+const OTHERS: [(&str, f64); 2] = [("VMAs", 40.0), ("files", 4.0)];
 
 /// One look.
 #[derive(Debug, Clone)]
@@ -200,7 +204,8 @@ impl Record {
         }
         for name in MEMORY {
             let (first, last, operations) = self.thirds(name);
-            let bound = NOISE + PER_OPERATION * operations / 1024.0;
+            let noise = (NOISE / (self.samples.len() as f64).sqrt()).max(LEAST);
+            let bound = noise + PER_OPERATION * operations / 1024.0;
             if last - first > bound {
                 found.push(format!(
                     "{name}: {first} to {last} KiB in {operations} operations, {:.3} KiB per 1000; \
@@ -209,9 +214,9 @@ impl Record {
                 ));
             }
         }
-        for name in ["VMAs", "files"] {
+        for (name, bound) in OTHERS {
             let (first, last, _) = self.thirds(name);
-            if last - first > FEW {
+            if last - first > bound {
                 found.push(format!("{name}: {first} to {last}"));
             }
         }
