@@ -1,7 +1,7 @@
 //! A year in fast motion: everything that a daemon lives through, side by side and again and again; then
 //! all is quiet for a moment and it is looked at. What it takes must not grow.
 //!
-//! Takes about twelve seconds; `SUPERVISORD_SOAK_SECONDS=600` makes it that long. `--nocapture` shows the
+//! Takes about fifteen seconds; `SUPERVISORD_SOAK_SECONDS=600` makes it that long. `--nocapture` shows the
 //! table. The order is random but not different each time; `SUPERVISORD_SOAK_SEED=N` tries another.
 #![allow(clippy::unwrap_used)]
 
