@@ -1,4 +1,5 @@
-//! Ctrl-C: ends `tail -f` and `fg`, leaves the shell, kills everything else.
+//! Ctrl-C: ends `tail -f` and `fg`, leaves the shell, kills everything else. Whoever presses it again
+//! does not wait for the first to be heard.
 //!
 //! Thread: the `ctrlc` crate's, which waits for SIGINT from the first [`watch`] or [`leave_shell`] on;
 //! before that the signal has its default effect. Owns: the process-wide mode.
@@ -15,13 +16,17 @@ use super::exit;
 struct Mode {
     /// Someone watches: tell them, and nothing else.
     watcher: Option<PipeWriter>,
+    /// They have been told, and have not come to it: what they write may wait for a reader that has
+    /// stopped (`| less`). The next Ctrl-C does not wait for them.
+    told: bool,
     /// In the shell: leave it.
     shell: bool,
     /// How the terminal was before the line editor changed it.
     terminal: Option<Termios>,
 }
 
-static MODE: Mutex<Mode> = Mutex::new(Mode { watcher: None, shell: false, terminal: None });
+static MODE: Mutex<Mode> =
+    Mutex::new(Mode { watcher: None, told: false, shell: false, terminal: None });
 static HANDLER: Once = Once::new();
 
 /// Ctrl-C is delivered here while this lives.
@@ -47,7 +52,10 @@ impl Drop for Watch {
 /// No pipe could be made.
 pub fn watch() -> io::Result<Watch> {
     let (reader, writer) = io::pipe()?;
-    change(|mode| mode.watcher = Some(writer));
+    change(|mode| {
+        mode.watcher = Some(writer);
+        mode.told = false;
+    });
     install();
     Ok(Watch(reader))
 }
@@ -73,8 +81,9 @@ fn install() {
 }
 
 fn pressed(mode: &mut Mode) {
-    if let Some(watcher) = &mut mode.watcher {
+    if let Some(watcher) = mode.watcher.as_mut().filter(|_| !mode.told) {
         let _ = watcher.write_all(b"!");
+        mode.told = true;
         return;
     }
     if let Some(terminal) = &mode.terminal {
