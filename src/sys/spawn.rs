@@ -205,8 +205,8 @@ fn changed_signals() -> u64 {
             let failed = unsafe {
                 libc::syscall(libc::SYS_rt_sigaction, signal, none, now.as_mut_ptr(), 8usize)
             };
-            // The handler is the first member everywhere.
-            changed | u64::from(failed != 0 || now[0] != 0) << (signal - 1)
+            // Where in it the handler stands differs, too; what was never changed is all zero.
+            changed | u64::from(failed != 0 || now != [0; 8]) << (signal - 1)
         })
     })
 }
