@@ -6,8 +6,9 @@ use super::Coordinator;
 use super::inbox::ProcId;
 use super::published::{AutoLogs, Mood};
 use super::shutdown::Phase;
-use super::table::Proc;
+use super::table::{Living, Proc};
 use super::timers::Timer;
+use super::unwatched::Child;
 use crate::config::diff;
 use crate::config::model::{Config, Group, GroupKind};
 use crate::events::{Event, EventType, PoolSpec};
@@ -54,11 +55,16 @@ impl Coordinator {
     pub(super) fn forget(&mut self, p: Proc) {
         self.timers.clear(Timer::Process(p.slot.id));
         self.timers.clear(Timer::StopReport(p.slot.id));
-        if let Some(runner) = p.runner {
-            runner.order(match p.child {
-                Some(child) => Command::Inherit(child.pid, child.pidfd),
-                None => Command::Quit,
-            });
+        match (p.runner, p.child) {
+            (Some(runner), Some(child)) => {
+                runner.order(Command::Inherit(child.pid, child.pidfd));
+            }
+            (Some(runner), None) => runner.order(Command::Quit),
+            (None, Some(Living { pid, pidfd })) => {
+                let (id, generation) = (p.slot.id, p.generation);
+                self.look_after(Child { id, generation, pid, pidfd, pumped: false });
+            }
+            (None, None) => {}
         }
     }
 

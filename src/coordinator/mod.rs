@@ -125,6 +125,8 @@ pub struct Coordinator {
     /// Dropped when all programs that start by themselves have been made: as in the reference, the
     /// first answer that anybody gets shows them with their pids.
     opening: Option<Sender<Infallible>>,
+    /// The first programs are being made.
+    starting: bool,
     reports: Reports,
 }
 
@@ -155,6 +157,7 @@ impl Coordinator {
             survivors: Survivors::default(),
             unwatched: Unwatched::default(),
             opening: Some(parts.opening),
+            starting: true,
             reports: Reports::new(parts.manager),
         }
     }

@@ -65,9 +65,6 @@ pub trait Outside {
     /// Takes the zombie of a child away.
     fn reap(&self, pid: i32, child: &OwnedFd);
 
-    /// A child becomes a stranger, whom nobody waits for.
-    fn disown(&self, pid: i32);
-
     /// Does something that takes time on a thread of its own.
     ///
     /// # Errors
@@ -86,7 +83,8 @@ impl System {
     /// With the ways back to the coordinator and what children need.
     pub fn new(links: Links, family: Option<Arc<Family>>, places: Option<Arc<Places>>) -> System {
         let links = Arc::new(links);
-        let tools = Tools { links: links.clone(), family: family.clone(), places };
+        let tools =
+            Tools { links: links.clone(), family: family.clone(), places, groups: Arc::default() };
         System { links, family, makers: Makers::new(tools) }
     }
 }
@@ -132,12 +130,6 @@ impl Outside for System {
         thread::reap(self.family.as_deref(), pid, child, |pid, status| {
             let _ = self.links.inbox.send(Msg::Stranger { pid, status });
         });
-    }
-
-    fn disown(&self, pid: i32) {
-        if let Some(family) = &self.family {
-            family.disown(pid);
-        }
     }
 
     fn apart(&self, name: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {

@@ -91,14 +91,15 @@ impl Coordinator {
         }
         if lives_on {
             self.dismiss_runners();
-            self.disown_unwatched();
+            self.hand_on_unwatched();
         }
         self.pump.wake();
         self.table.next_id().max(self.calls.next_id())
     }
 
     fn open_if_idle(&mut self) {
-        if self.spawning.is_idle() && self.opening.take().is_some() {
+        if self.spawning.is_idle() && std::mem::take(&mut self.starting) {
+            self.opening = None;
             self.timers.set(self.mono().after(CALM), Timer::Settled);
         }
     }
@@ -198,8 +199,12 @@ impl Coordinator {
             Timer::Leave => self.left(),
             Timer::Settled => {
                 self.opening = None;
-                // What reading the configuration and a thousand orders needed, or an earlier life.
-                memory::start_is_over();
+                // Else later, when it is.
+                self.starting = !self.spawning.is_idle();
+                if !self.starting {
+                    // What reading the configuration and a thousand orders needed, or an earlier life.
+                    memory::start_is_over();
+                }
             }
             Timer::Tick => self.tick(),
             Timer::Watchdog => self.feed_watchdog(),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Coordinator;
-use super::inbox::{Gen, ProcId};
+use super::inbox::{Gen, Msg, ProcId};
 use super::timers::Timer;
 use crate::config::model::Level;
 use crate::runner::thread::tell_end;
@@ -77,6 +77,9 @@ impl Coordinator {
 
     /// A child that has no runner is reaped at its end all the same.
     pub(super) fn look_after(&mut self, child: Child) {
+        if self.unwatched.0.iter().any(|known| known.pid == child.pid) {
+            return;
+        }
         self.unwatched.0.push(child);
         if self.timers.at(Timer::Unwatched).is_none() {
             self.timers.set(self.mono().after(LOOK), Timer::Unwatched);
@@ -84,6 +87,7 @@ impl Coordinator {
     }
 
     pub(super) fn look_after_unwatched(&mut self) {
+        let mut threads = true;
         for child in std::mem::take(&mut self.unwatched.0) {
             let wanted = self.current(child.id, child.generation);
             match self.outside.ended(&child.pidfd) {
@@ -94,8 +98,9 @@ impl Coordinator {
                         self.outside.reap(pid, &pidfd);
                     }
                 }
-                None if wanted => {
+                None if wanted && threads => {
                     if let Err((child, _)) = self.try_watch(child) {
+                        threads = false;
                         self.unwatched.0.push(child);
                     }
                 }
@@ -107,10 +112,12 @@ impl Coordinator {
         }
     }
 
-    /// Leaves them to whoever reaps strangers: the coordinator ends.
-    pub(super) fn disown_unwatched(&mut self) {
+    /// The next life of the daemon takes them for children of starts that nobody wants any more.
+    pub(super) fn hand_on_unwatched(&mut self) {
         for child in std::mem::take(&mut self.unwatched.0) {
-            self.outside.disown(child.pid);
+            let Child { id, generation, pid, pidfd, pumped } = child;
+            let msg = Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped };
+            let _ = self.sender.send(msg);
         }
     }
 }

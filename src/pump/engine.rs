@@ -118,6 +118,8 @@ impl Pump {
             let turn = AssertUnwindSafe(|| self.turn(&mut ready));
             if catch_unwind(turn).is_err() {
                 stumbles += 1;
+                // Results of what was lent may be on their way; nobody waits for them any more.
+                self.hand = Hand::Alone;
                 self.out.log(Level::Critical, "the log pump stumbled over an error of its own");
                 if stumbles >= STUMBLES {
                     break;
@@ -382,7 +384,13 @@ impl Pump {
     fn attach(&mut self, id: ProcId, generation: Gen, pipes: Pipes) {
         // An older start is over even if its exit was never told.
         for run in self.runs.entry(id).or_default() {
-            run.exited |= run.generation < generation;
+            if run.generation < generation {
+                run.exited = true;
+                let input = run.stdin.take().and_then(|token| self.inputs.remove(&token));
+                if let Some(input) = input {
+                    input.stdin.close(&mut self.out);
+                }
+            }
         }
         let Pipes { stdin, stdout, stderr } = pipes;
         let mut run = Run { generation, flows: Vec::new(), stdin: None, exited: false };

@@ -292,9 +292,11 @@ impl PumpHandle {
     pub fn lazy(&self) -> PumpHandle {
         PumpHandle { lazy: true, ..self.clone() }
     }
-    /// What was sent in a lazy way is to be looked at.
+    /// What was sent in a lazy way is to be looked at. Nothing happens when it has been already.
     pub fn wake(&self) {
-        self.shared.message_queued();
+        if !self.sender.is_empty() {
+            self.shared.message_queued();
+        }
     }
     /// Queues a message that can wait until there is another reason to wake the pump.
     pub fn send_along(&self, msg: PumpMsg) {

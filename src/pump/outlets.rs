@@ -80,7 +80,7 @@ pub(super) struct Outlets {
 
 /// Bytes of lines that are written together at most, and below which limit of the log they are not. A
 /// pipe takes so many in one piece.
-const LINES: usize = libc::PIPE_BUF - 512;
+const LINES: usize = libc::PIPE_BUF;
 const SMALL_LOG: i64 = 1 << 20;
 
 impl Outlets {
@@ -293,10 +293,12 @@ impl Outlets {
 
     /// Keeps a finished line for [`Outlets::write_lines`]: to write a few at a time costs less.
     pub fn line_with_others(&mut self, line: &[u8]) {
+        if self.lines.len() + line.len() > LINES {
+            self.write_lines();
+        }
         self.lines.extend_from_slice(line);
-        let Limits { maxbytes, .. } = self.main_limits;
         // With a small limit the place of each rotation is what one line after the other gives.
-        if self.lines.len() >= LINES || (1..SMALL_LOG).contains(&maxbytes) {
+        if (1..SMALL_LOG).contains(&self.main_limits.maxbytes) {
             self.write_lines();
         }
     }
@@ -315,6 +317,8 @@ impl Outlets {
         }
         self.lines = lines;
         self.lines.clear();
+        // A line can hold all that a program wrote (at level debug).
+        self.lines.shrink_to(LINES);
     }
 
     /// Whether children's output is copied to the activity log.

@@ -1,6 +1,7 @@
 //! Whom a child becomes.
 
 use std::ffi::CString;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::config::model::User;
@@ -20,7 +21,7 @@ pub struct Who {
 /// The groups that a user was found to have last.
 #[derive(Default)]
 pub struct Groups {
-    last: Option<(User, Mono, Vec<u32>)>,
+    last: Mutex<Option<(User, Mono, Vec<u32>)>>,
 }
 
 /// How long they count. Groups are looked up at every start, so that a new membership counts without a
@@ -30,19 +31,22 @@ const FRESH: Duration = Duration::from_secs(1);
 
 impl Groups {
     fn of(
-        &mut self,
+        &self,
         user: &User,
-        now: Mono,
+        now: impl Fn() -> Mono,
         look: impl FnOnce(&User) -> nix::Result<Vec<u32>>,
     ) -> nix::Result<Vec<u32>> {
-        if let Some((known, at, groups)) = &self.last
+        // Not held during a look: another maker may have taken the place of one that hangs in it.
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, at, groups)) = &*last()
             && known == user
-            && now.since(*at) < FRESH
+            && now().since(*at) < FRESH
         {
             return Ok(groups.clone());
         }
         let groups = look(user)?;
-        self.last = Some((user.clone(), now, groups.clone()));
+        // From its end on, as it may take longer than that.
+        *last() = Some((user.clone(), now(), groups.clone()));
         Ok(groups)
     }
 }
@@ -55,7 +59,7 @@ fn look_up(user: &User) -> nix::Result<Vec<u32>> {
 
 impl Who {
     /// For a program with this `user=`.
-    pub fn of(user: Option<&User>, groups: &mut Groups) -> Who {
+    pub fn of(user: Option<&User>, groups: &Groups) -> Who {
         let mut who = Who { identity: None, refused: None, label: CString::default() };
         let Some(user) = user else { return who };
         let current = nix::unistd::geteuid().as_raw();
@@ -68,7 +72,7 @@ impl Who {
             who.refused = refuse("Can't drop privilege as nonroot user");
             return who;
         }
-        match groups.of(user, Mono::now(), look_up) {
+        match groups.of(user, Mono::now, look_up) {
             Ok(groups) => {
                 who.identity = Some(Identity { uid: user.uid, gid: user.gid, groups });
             }
@@ -85,9 +89,9 @@ mod tests {
     #[test]
     fn groups_are_looked_up_once_for_starts_at_the_same_time_only() {
         let user = |uid| User { name: format!("u{uid}"), uid, gid: uid };
-        let (mut groups, mut looks) = (Groups::default(), 0);
+        let (groups, mut looks) = (Groups::default(), 0);
         let mut at = |uid, millis| {
-            let now = Mono(0).after(Duration::from_millis(millis));
+            let now = || Mono(0).after(Duration::from_millis(millis));
             let mut look = |user: &User| {
                 looks += 1;
                 Ok(vec![user.gid, looks])

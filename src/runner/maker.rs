@@ -6,7 +6,8 @@
 //!
 //! An exec can hang, on a dead file server for instance, and the thread hangs with it. Then the
 //! coordinator asks for another maker, which takes the orders that are left; the one before gives notice
-//! of its child when it can, and ends.
+//! of its child when it can, and waits until it is needed again. It must not end: to the kernel it is the
+//! parent of its children, and those with a parent-death signal (prctl(2)) would get that.
 
 use std::collections::VecDeque;
 use std::ffi::CString;
@@ -49,6 +50,8 @@ pub struct Tools {
     pub family: Option<Arc<Family>>,
     /// Descriptor numbers by way of which children get their streams.
     pub places: Option<Arc<Places>>,
+    /// The groups of the user looked up last.
+    pub groups: Arc<Groups>,
 }
 
 /// The way to the maker, which is started with the first order. It ends when this is dropped.
@@ -70,6 +73,8 @@ struct Queue {
     maker: u64,
     /// What it is at.
     at: Option<Order>,
+    /// Those that were relieved and have come back.
+    spare: Vec<u64>,
     /// Makers so far.
     count: u64,
 }
@@ -80,19 +85,24 @@ impl Orders {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next order; none when that maker is not needed any more.
+    /// The next order; none at the end. A maker that has been relieved waits until it is needed again.
     fn take(&self, maker: u64) -> Option<Make> {
         let mut queue = self.lock();
+        if queue.maker != maker {
+            queue.spare.push(maker);
+        }
         loop {
-            if queue.maker != maker {
+            if queue.maker == 0 {
                 return None;
             }
-            let next = queue.orders.pop_front();
-            queue.at = next.as_ref().map(|make| (make.plan.id, make.generation));
-            match next {
-                Some(make) => return Some(make),
-                None => queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner),
+            if queue.maker == maker {
+                let next = queue.orders.pop_front();
+                queue.at = next.as_ref().map(|make| (make.plan.id, make.generation));
+                if next.is_some() {
+                    return next;
+                }
             }
+            queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -117,7 +127,8 @@ impl Makers {
         }
         queue.orders.push_back(make);
         drop(queue);
-        self.orders.wake.notify_one();
+        // All: a spare one may wait there, too.
+        self.orders.wake.notify_all();
         Ok(())
     }
 
@@ -130,14 +141,19 @@ impl Makers {
         if queue.at != Some(order) {
             return Ok(false);
         }
-        self.start(&mut queue)?;
+        match queue.spare.pop() {
+            Some(spare) => queue.maker = spare,
+            None => self.start(&mut queue)?,
+        }
         queue.at = None;
+        drop(queue);
+        self.orders.wake.notify_all();
         Ok(true)
     }
 
     fn start(&self, queue: &mut Queue) -> io::Result<()> {
         let number = queue.count + 1;
-        let mut maker = Maker { tools: self.tools.clone(), groups: Groups::default() };
+        let maker = Maker { tools: self.tools.clone() };
         let orders = self.orders.clone();
         std::thread::Builder::new().name("maker".into()).stack_size(STACK).spawn(move || {
             while let Some(make) = orders.take(number) {
@@ -158,12 +174,11 @@ impl Drop for Makers {
 
 struct Maker {
     tools: Tools,
-    groups: Groups,
 }
 
 impl Maker {
     /// Makes a child, or tells why not.
-    fn make(&mut self, make: &Make) {
+    fn make(&self, make: &Make) {
         let Make { plan, generation } = make;
         // Whatever goes wrong with one program is not to keep all others from starting.
         let made = catch_unwind(AssertUnwindSafe(|| self.spawn(plan, *generation)));
@@ -182,7 +197,7 @@ impl Maker {
     }
 
     /// Prepares everything, makes the child and hands its pipes to the pump.
-    fn spawn(&mut self, plan: &Plan, generation: Gen) -> Result<Msg, String> {
+    fn spawn(&self, plan: &Plan, generation: Gen) -> Result<Msg, String> {
         let pump = &self.tools.links.pump;
         let command = resolve_command(&plan.program.command, plan.path().as_deref())
             .map_err(|e| e.to_string())?;
@@ -200,7 +215,7 @@ impl Maker {
             })?),
             None => None,
         };
-        let who = Who::of(plan.program.user.as_ref(), &mut self.groups);
+        let who = Who::of(plan.program.user.as_ref(), &self.tools.groups);
         let stderr = ends.stderr.as_ref().unwrap_or(&ends.stdout);
         let spec = ChildSpec {
             file: &file,
@@ -363,17 +378,31 @@ mod tests {
         let surroundings =
             Surroundings { environment: vec![], server_url: None, strip_ansi: false };
         let plan = Arc::new(Plan::new(&slot, false, None, Arc::new(surroundings)));
-        let tools = Tools { links: Arc::new(testing_links()), family: None, places: None };
+        let tools = Tools {
+            links: Arc::new(testing_links()),
+            family: None,
+            places: None,
+            groups: Arc::default(),
+        };
         let makers = Makers::new(tools);
         makers.orders.lock().maker = 1;
-        makers.orders.lock().orders.extend([make(&plan, 1), make(&plan, 2)]);
+        makers.orders.lock().orders.extend([1, 2, 3].map(|generation| make(&plan, generation)));
         let take = |maker| makers.orders.take(maker).map(|make| make.generation);
         assert!(!makers.relieve((plan.id, 1)).unwrap(), "nobody is at it");
         assert_eq!(take(1), Some(1));
         assert!(!makers.relieve((plan.id, 2)).unwrap(), "it is at another");
         makers.orders.lock().maker = 2;
-        assert_eq!(take(1), None, "not needed any more");
-        assert_eq!(take(2), Some(2));
+        let taken = std::thread::scope(|scope| {
+            let first = scope.spawn(|| take(1));
+            while makers.orders.lock().spare.is_empty() {
+                std::thread::yield_now();
+            }
+            assert_eq!(take(2), Some(2));
+            assert!(makers.relieve((plan.id, 2)).unwrap());
+            assert_eq!(makers.orders.lock().maker, 1, "who came back is not kept waiting");
+            first.join().unwrap()
+        });
+        assert_eq!(taken, Some(3));
         makers.orders.lock().maker = 0;
         assert_eq!(take(2), None, "the end");
     }

@@ -2,7 +2,7 @@
 //! left behind before an exec. They are reaped, and named in the activity log.
 //!
 //! A `waitpid(-1)` would steal exit statuses from the runners. So zombies are only looked at
-//! (WNOWAIT) and taken by pid when no runner knows them. The gate keeps a look from falling between
+//! (WNOWAIT) and taken by pid when they are not our own. The gate keeps a look from falling between
 //! the birth of a child and its registration.
 
 use std::collections::HashSet;
@@ -12,7 +12,7 @@ use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
 use crate::machine::ExitStatus;
 use crate::sys::wait;
 
-/// Which children have a runner.
+/// Which children are our own.
 #[derive(Debug, Default)]
 pub struct Family {
     /// Held for reading from before a birth to its registration, and while a child is reaped.
@@ -52,19 +52,15 @@ impl Family {
         stranger: impl FnMut(i32, ExitStatus),
     ) -> T {
         let open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let result = reap();
+        // First, since the number may belong to the next child at once; the gate keeps looks out.
         self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+        let result = reap();
         drop(open);
         self.reap_strangers(stranger);
         result
     }
 
-    /// Forgets a pid: whoever has it is a stranger from now on.
-    pub fn disown(&self, pid: i32) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
-    }
-
-    /// Reaps zombies without a runner. Stops at the first that has one: its runner's
+    /// Reaps zombies of others. Stops at the first of our own: its
     /// [`Family::death`] is followed by another look.
     ///
     /// Never waits: a birth can take as long as a dead file server lets exec hang, and the thread
@@ -90,7 +86,7 @@ impl Family {
         }
     }
 
-    /// Reaps the first zombie if no runner knows it.
+    /// Reaps the first zombie if it is not one of our own.
     fn take_stranger(&self) -> Option<(i32, ExitStatus)> {
         let pid = wait::any_zombie()?;
         if self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&pid) {

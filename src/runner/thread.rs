@@ -1,8 +1,8 @@
 //! The runner's thread: it waits for the end of one program's children, one after the other.
 //!
-//! There are as many as programs, and each blocks nearly always. So it must need little: while it waits
-//! its frames fit into the page that holds its thread's own data, and it neither allocates nor frees,
-//! since the allocator would keep a cache for it. What has to be freed others free.
+//! There are as many as programs, and each blocks nearly always. So it must need little: its frames are
+//! small while it waits, and it hardly ever allocates or frees, since the allocator would keep a cache for
+//! it. What has to be freed others free.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -47,7 +47,6 @@ pub struct Runner {
 }
 
 /// Where runners and makers report to.
-#[derive(Clone)]
 pub struct Links {
     /// The coordinator.
     pub inbox: Mailbox,
@@ -66,9 +65,11 @@ pub fn tell_end(
     if pumped {
         pump.send(PumpMsg::Exited { id, generation, status });
     } else {
+        // Before the coordinator hears of it, which may order the next child at once: the pump is to see
+        // the end of one before the beginning of the other. It wakes the pump, too.
+        pump.send_along(PumpMsg::Gone { id, generation });
         // The coordinator outlives its runners; at the very end nobody needs to know.
         let _ = inbox.send(Msg::Exited { id, generation, status });
-        pump.send_along(PumpMsg::Gone { id, generation });
     }
 }
 

@@ -1,10 +1,12 @@
 //! Memory that is not needed goes back to the kernel.
 
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::MetadataExt;
+
 /// Makes all threads share one heap. Called on the main thread, before any other is there.
 ///
-/// glibc gives threads up to eight heaps per processor, and what one has freed no other uses. With a
-/// thread per program, each of which allocates only while it makes its child, that is most of the
-/// daemon's memory: 36 MiB with 1000 programs on two processors in place of 24.
+/// glibc gives threads up to eight heaps per processor, and what one has freed no other uses. Threads
+/// that allocate are few and do it seldom, so there is nothing to be won by that.
 pub fn share_one_heap() {
     #[cfg(target_env = "gnu")]
     // SAFETY: sets a number in the allocator. It can only fail by leaving it as it was.
@@ -37,29 +39,67 @@ pub fn start_is_over() {
 /// See [`start_is_over`]. Only the program itself: what libraries do with their own code (they could
 /// have relocated it) is not ours to know. Gives the number of bytes.
 fn unmap_program() -> usize {
-    let mut bytes = 0usize;
-    // SAFETY: the callback has the signature that is asked for, and its data is a number that outlives
-    // the call.
+    let mut unmap = Unmap { mapped: mapped_from_the_file(), bytes: 0 };
+    // SAFETY: the callback has the signature that is asked for, and its data outlives the call.
     unsafe {
-        libc::dl_iterate_phdr(Some(unmap_first), (&raw mut bytes).cast());
+        libc::dl_iterate_phdr(Some(unmap_first), (&raw mut unmap).cast());
     }
-    bytes
+    unmap.bytes
+}
+
+struct Unmap {
+    mapped: Vec<(usize, usize)>,
+    bytes: usize,
+}
+
+/// Where pages of the program's file are mapped without permission to write. What is elsewhere does not
+/// come again: a packed program, or one whose code was moved to large pages, lies in memory of its own.
+fn mapped_from_the_file() -> Vec<(usize, usize)> {
+    let (Ok(exe), Ok(maps)) =
+        (std::fs::metadata("/proc/self/exe"), std::fs::File::open("/proc/self/maps"))
+    else {
+        return Vec::new();
+    };
+    let (major, minor) = (libc::major(exe.dev()), libc::minor(exe.dev()));
+    let file = (format!("{major:02x}:{minor:02x}"), exe.ino().to_string());
+    let mut found = Vec::new();
+    let mut seen = false;
+    for line in BufReader::new(maps).lines().map_while(Result::ok) {
+        let words: Vec<&str> = line.split_ascii_whitespace().take(5).collect();
+        let &[range, access, _, device, inode] = words.as_slice() else { break };
+        if (device, inode) != (&file.0, &file.1) {
+            // They lie side by side. Behind them come the stacks of thousands of threads.
+            if seen {
+                break;
+            }
+            continue;
+        }
+        seen = true;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let ends = range.split_once('-').map(|(first, end)| (number(first), number(end)));
+        if let Some((Some(first), Some(end))) = ends
+            && !access.contains('w')
+        {
+            found.push((first, end));
+        }
+    }
+    found
 }
 
 /// Callback of `dl_iterate_phdr`, which begins with the program; also in a static one.
 unsafe extern "C" fn unmap_first(
     info: *mut libc::dl_phdr_info,
     _size: libc::size_t,
-    bytes: *mut libc::c_void,
+    unmap: *mut libc::c_void,
 ) -> libc::c_int {
     const END: libc::c_int = 1;
     // SAFETY: the caller hands a valid description of an object that is loaded, with `dlpi_phnum`
-    // headers, and the number of [`unmap_program`]. What is discarded are whole pages inside of a
-    // segment without permission to write: they are as in the file, from where they come again.
-    // Relocated data is in segments that can be written to, also where it is protected afterwards
-    // (RELRO).
+    // headers, and what [`unmap_program`] gave it. What is discarded are whole pages inside of a
+    // segment without permission to write, where the file itself is mapped: they are as in the file, from
+    // where they come again. Relocated data is in segments that can be written to, also where it is
+    // protected afterwards (RELRO).
     unsafe {
-        let info = &*info;
+        let (info, unmap) = (&*info, &mut *unmap.cast::<Unmap>());
         if info.dlpi_phdr.is_null() {
             return END;
         }
@@ -69,12 +109,15 @@ unsafe extern "C" fn unmap_first(
                 continue;
             }
             let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
-            let first = start.next_multiple_of(page);
             let end = start.wrapping_add(header.p_filesz as usize) / page * page;
-            if first < end
-                && libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_DONTNEED) == 0
-            {
-                *bytes.cast::<usize>() += end - first;
+            for (low, high) in &unmap.mapped {
+                let (first, end) = (start.next_multiple_of(page).max(*low), end.min(*high));
+                if first < end
+                    && libc::madvise(first as *mut libc::c_void, end - first, libc::MADV_DONTNEED)
+                        == 0
+                {
+                    unmap.bytes += end - first;
+                }
             }
         }
     }

@@ -8,8 +8,8 @@ use std::ffi::{CStr, c_void};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Starts a detached thread with a stack of `stack` bytes, less a page that guards its end. `work` is
-/// called once. A panic in it ends the thread only; the panic hook has told of it.
+/// Starts a detached thread with a stack of about `stack` bytes, and never less than the system asks for.
+/// `work` is called once. A panic in it ends the thread only; the panic hook has told of it.
 ///
 /// # Errors
 /// EAGAIN when the system has no thread to give.
@@ -25,10 +25,18 @@ where
         let mut thread: libc::pthread_t = std::mem::zeroed();
         let mut error = libc::pthread_attr_init(&mut attr);
         if error == 0 {
-            error = libc::pthread_attr_setstacksize(&mut attr, stack);
-            if error == 0 {
-                libc::pthread_attr_setdetachstate(&mut attr, libc::PTHREAD_CREATE_DETACHED);
-                error = libc::pthread_create(&mut thread, &attr, begin::<F>, start.cast());
+            libc::pthread_attr_setdetachstate(&mut attr, libc::PTHREAD_CREATE_DETACHED);
+            let mut stack = stack.max(least_stack());
+            for _ in 0..TRIES {
+                error = libc::pthread_attr_setstacksize(&mut attr, stack);
+                if error == 0 {
+                    error = libc::pthread_create(&mut thread, &attr, begin::<F>, start.cast());
+                }
+                // Too small: large pages, or much that libraries keep for each thread.
+                if error != libc::EINVAL {
+                    break;
+                }
+                stack = stack.saturating_mul(2);
             }
             libc::pthread_attr_destroy(&mut attr);
         }
@@ -38,6 +46,17 @@ where
         error
     };
     if error == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(error)) }
+}
+
+/// How often a larger stack is tried.
+const TRIES: usize = 6;
+
+/// What POSIX calls PTHREAD_STACK_MIN: 16 KiB here, 128 KiB there, in whole pages.
+fn least_stack() -> usize {
+    // SAFETY: sysconf has no memory of ours to do with.
+    let ask = |name| usize::try_from(unsafe { libc::sysconf(name) }).unwrap_or(0);
+    let page = ask(libc::_SC_PAGESIZE).max(4096);
+    ask(libc::_SC_THREAD_STACK_MIN).max(libc::PTHREAD_STACK_MIN).next_multiple_of(page)
 }
 
 struct Start<F> {
@@ -85,6 +104,13 @@ mod tests {
         })
         .unwrap();
         assert!(ends.recv().is_err());
+    }
+
+    #[test]
+    fn a_stack_that_is_too_small_is_made_larger() {
+        let (sender, ends) = channel();
+        start(c"tiny", 1, move || sender.send(()).unwrap()).unwrap();
+        assert!(ends.recv().is_ok());
     }
 
     #[test]

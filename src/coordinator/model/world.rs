@@ -50,8 +50,6 @@ pub struct Child {
     pub refused: bool,
     /// Of a start that nobody waits for.
     pub stray: bool,
-    /// Nobody here reaps it.
-    pub disowned: bool,
     handle: Arc<OwnedFd>,
 }
 
@@ -215,7 +213,6 @@ impl World {
             let signal = child.doomed.unwrap_or(libc::SIGKILL);
             child.ended = Some(ExitStatus::Signal { signal, core: false });
             died = true;
-            self.children.retain(|c| !c.disowned || c.ended.is_none());
             if pick.is_some() {
                 break;
             }
@@ -252,7 +249,6 @@ impl World {
             deaf: false,
             refused: false,
             stray: true,
-            disowned: false,
             handle: handle.clone(),
         });
         (pid, handle)
@@ -261,7 +257,6 @@ impl World {
     /// Those that can go on.
     pub fn movable(&mut self) -> Vec<Party> {
         self.runners.retain(|runner| !runner.is_gone());
-        self.children.retain(|c| !c.disowned || c.ended.is_none());
         let mut able = Vec::new();
         let makers = &self.makers;
         if makers.making.as_ref().map_or(!makers.queue.is_empty(), |m| !m.hung) {
@@ -478,13 +473,15 @@ impl Outside for Fake {
 
     fn relieve(&self, order: Order) -> io::Result<bool> {
         let mut world = self.world.borrow_mut();
+        if world.makers.making.as_ref().is_none_or(|m| m.order() != order) {
+            return Ok(false);
+        }
         if world.no_threads {
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
-        let left = world.makers.making.take_if(|m| m.order() == order);
-        let is_some = left.is_some();
+        let left = world.makers.making.take();
         world.makers.left.extend(left);
-        Ok(is_some)
+        Ok(true)
     }
 
     fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {
@@ -522,14 +519,6 @@ impl Outside for Fake {
             world.complaints.push(format!("reap {pid}, which is no zombie"));
         }
         world.bury(pid);
-    }
-
-    fn disown(&self, pid: i32) {
-        // Whoever reaps strangers takes it at its end.
-        let mut world = self.world.borrow_mut();
-        for child in world.children.iter_mut().filter(|c| c.pid == pid) {
-            child.disowned = true;
-        }
     }
 
     fn apart(&self, _: &str, work: Box<dyn FnOnce() + Send>) -> io::Result<()> {
