@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! text -> config::ini -> config::load -> Config (Arc) -> coordinator::table
-//!   -> machine (pure) -> Effect -> runner -> sys::spawn -> child
-//!   child exits -> runner -> Msg::Exited -> coordinator -> machine -> Event -> events::bus
+//!   -> machine (pure) -> Effect -> runner::maker -> sys::spawn -> child
+//!   child exits -> runner -> (pump) -> Msg::Exited -> coordinator -> machine -> Event -> events::bus
 //!   child writes -> pump -> sinks (files, syslog); tagged output -> Msg -> events::bus
 //!   HTTP bytes -> http::conn -> rpc::xml -> Msg::Call -> coordinator -> reply -> rpc::xml -> HTTP bytes
 //!   a typed line -> ctl::commands -> rpc::xml -> ctl::transport -> (the row above) -> ctl::render

@@ -62,7 +62,7 @@ pub enum Msg {
         generation: Gen,
         /// Its pid.
         pid: i32,
-        /// Handle for signals; the runner keeps its own copy.
+        /// Handle for signals, which the runner shares.
         pidfd: Arc<OwnedFd>,
         /// The FastCGI socket that it has as fd 0; kept as long as it lives.
         socket: Option<Arc<crate::runner::fcgi::OpenSocket>>,

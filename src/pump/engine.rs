@@ -16,7 +16,7 @@ use super::hand::{Hand, Job, is_crowd};
 use super::outlets::{Outlets, Token};
 use super::stdin::{Refused, Stdin};
 use super::timers::Timer;
-use super::wake::Shared;
+use super::wake::{Shared, Stats};
 use super::{Done, Pipes, PumpMsg, Stream, pyrepr};
 use crate::config::model::Level;
 use crate::coordinator::inbox::{Gen, Msg, ProcId};
@@ -166,6 +166,7 @@ impl Pump {
         if !is_crowd(jobs.len()) {
             return Vec::new();
         }
+        Stats::add(&self.shared.stats.offered, jobs.len());
         ready.retain(|token| jobs.iter().all(|job| job.token != *token));
         jobs
     }
@@ -425,7 +426,7 @@ impl Pump {
 
     fn exited(&mut self, id: ProcId, generation: Gen, status: ExitStatus) {
         let Some(run) = self.run_of(id, generation) else {
-            // The runner is quicker than the way by the coordinator.
+            // Of an earlier life of the daemon, whose pump had its streams; or told twice.
             self.early.insert((id, generation), status);
             self.out.timers.set(self.out.now.after(EARLY), Timer::Early(id, generation));
             return;

@@ -69,7 +69,7 @@ pub struct Stream {
     pub fd: OwnedFd,
     /// What to do with what comes.
     pub plan: Arc<StreamPlan>,
-    /// The log file, opened by the runner so that a failure is a spawn failure.
+    /// The log file, opened by the maker of the child so that a failure is a spawn failure.
     pub file: Option<File>,
 }
 

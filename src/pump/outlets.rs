@@ -131,7 +131,7 @@ impl Outlets {
         self.last_token
     }
 
-    /// The sink of a path, made when there is none. `file`: opened by a runner.
+    /// The sink of a path, made when there is none. `file`: opened by a maker of children.
     pub fn acquire(&mut self, path: &Path, label: String, file: Option<std::fs::File>) -> Token {
         // All names of an inherited descriptor are one.
         let path = match target::inherited_number(path) {

@@ -121,7 +121,7 @@ impl Sink {
         sink
     }
 
-    /// A stream was started anew and its runner opened the path again. When it is another file by
+    /// A stream was started anew and its maker opened the path again. When it is another file by
     /// now (moved by logrotate), everybody goes on there.
     pub fn adopt(&mut self, label: String, file: Option<Target>, ctx: &mut Ctx<'_>) {
         self.label = label;

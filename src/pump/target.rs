@@ -1,6 +1,6 @@
 //! Opening what a log path names, and writing to it without ever waiting for a reader.
 //!
-//! Runs on the pump's thread, and on a runner's for [`open_for_spawn`]. Touches the log files.
+//! Runs on the pump's thread, and on a maker's for [`open_for_spawn`]. Touches the log files.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek, Write};
@@ -126,7 +126,7 @@ impl Target {
         Target { file: Arc::new(file), kind, watched: false }
     }
 
-    /// Takes over a file that a runner opened, if it is a regular one.
+    /// Takes over a file that a maker opened, if it is a regular one.
     pub fn adopt(file: File) -> Option<Target> {
         let regular = file.metadata().is_ok_and(|m| m.is_file());
         regular.then(|| Target::new(file, Kind::Regular))

@@ -602,6 +602,7 @@ fn a_crowd_of_busy_programs_is_logged_to_the_last_byte() {
         let files = oldest_first(&bench.dir.join(&n.to_string()));
         assert!(files.concat() == child.join().unwrap(), "program {n}");
     }
+    assert!(bench.pump.stats().offered.load(Ordering::Relaxed) > 0, "nothing was shared");
 }
 
 #[test]

@@ -29,6 +29,8 @@ pub struct Stats {
     pub syslog_sent: AtomicU64,
     /// Lines that syslog did not take.
     pub syslog_lost: AtomicU64,
+    /// Turns of streams that the pump's second hand was offered.
+    pub offered: AtomicU64,
 }
 
 impl Stats {

@@ -1,7 +1,7 @@
 //! From a `command=` line to the file to execute and its arguments.
 //!
 //! Used twice: by a start call, which refuses a hopeless program before anything changes, and by
-//! the runner right before it spawns. Runs on the caller's thread; looks at files, owns nothing.
+//! the maker right before it spawns. Runs on the caller's thread; looks at files, owns nothing.
 //! Upstream: `Subprocess.get_execv_args` and `ServerOptions.check_execv_args`.
 
 use std::ffi::{OsStr, OsString};

@@ -1,4 +1,4 @@
-//! What a runner needs to know to start its program, made once when its group is added.
+//! What is needed to start a program, made once when its group is added.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

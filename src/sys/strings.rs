@@ -1,5 +1,5 @@
 //! Lists of C strings for execve(2), each list in one block. Made for every start of a program:
-//! hundreds of small allocations would stay behind in the allocator's cache of the runner's thread,
+//! hundreds of small allocations would stay behind in the allocator's cache of the thread that makes children,
 //! 4 KiB for each program.
 
 use std::ptr;
