@@ -4,7 +4,7 @@
 
 mod env;
 
-use env::{TestEnv, free_port, proc_fds, proc_link, proc_stat, proc_status};
+use env::{TestEnv, free_port, kill, proc_fds, proc_link, proc_stat, proc_status};
 
 /// Some cats, and as many kinds of descriptors in the daemon as there are.
 fn configured() -> TestEnv {
@@ -106,4 +106,33 @@ fn the_umask_and_directory_of_a_program_are_its_own() {
     let dir = env.dir().to_str().unwrap().to_owned();
     assert_eq!(of("plain"), ("0077".into(), dir.clone()), "in the foreground both are inherited");
     assert_eq!(of("set"), ("0127".into(), format!("{dir}/sub")));
+}
+
+#[test]
+fn programs_that_come_and_go_leave_no_descriptor_in_the_daemon() {
+    let mut env = configured();
+    env.start(&[]);
+    let names = ["plain", "redir", "nolog"];
+    let cycle = || {
+        for name in names {
+            env.wait_state(name, "RUNNING");
+            env.sup("stopProcess", &[name]).unwrap();
+        }
+        // Nothing follows that the pump would be woken for.
+        let stopped = proc_fds(env.pid()).len();
+        for name in names {
+            env.sup("startProcess", &[name]).unwrap();
+            // Also those that end by themselves, and are made again at once.
+            let pid = env.pid_of(name);
+            kill(pid, 9);
+            env.wait_new_pid(name, pid);
+        }
+        stopped
+    };
+    cycle();
+    let before = cycle();
+    for round in 0..4 {
+        let now = cycle();
+        assert!(now <= before, "{before} descriptors without programs, {now} in round {round}");
+    }
 }
