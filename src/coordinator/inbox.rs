@@ -9,6 +9,7 @@ use super::published::AutoLogs;
 use crate::config::model::{Config, Group, Program};
 use crate::events::Feed;
 use crate::machine::ExitStatus;
+use crate::pump::Pipes;
 use crate::rpc::value::{Fault, Value};
 
 /// Names one process slot. Never used twice in the life of the daemon.
@@ -54,7 +55,7 @@ pub enum Msg {
         /// Where the answer goes.
         reply: Reply,
     },
-    /// maker: the child lives (and the pump has its pipes).
+    /// maker: the child lives.
     Spawned {
         /// Which process.
         id: ProcId,
@@ -68,6 +69,8 @@ pub enum Msg {
         socket: Option<Arc<crate::runner::fcgi::OpenSocket>>,
         /// The pump reads its streams, so its end is told by way of the pump.
         pumped: bool,
+        /// Our ends of its pipes, for the pump. None: it gets them from elsewhere.
+        pipes: Option<Pipes>,
     },
     /// maker: no child came to be.
     SpawnFailed {

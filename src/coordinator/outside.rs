@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::inbox::{Msg, Order, ProcId};
 use crate::machine::ExitStatus;
-use crate::runner::maker::Tools;
+use crate::runner::maker::{Hanging, Relieved, Tools};
 use crate::runner::orphans::Family;
 use crate::runner::{Links, Make, Makers, Runner, Watch, thread};
 use crate::sys::clock::{self, Mono};
@@ -46,12 +46,14 @@ pub trait Outside {
     /// Nobody is there to make it, and the system has no thread to give.
     fn make(&self, make: Make) -> io::Result<()>;
 
-    /// A child takes too long to be made: others are made by another thread. False when it is not being
-    /// made at this moment.
+    /// A child takes too long to be made: others are made by another thread.
     ///
     /// # Errors
     /// The system has no thread to give.
-    fn relieve(&self, order: Order) -> io::Result<bool>;
+    fn relieve(&self, order: Order) -> io::Result<Relieved>;
+
+    /// The child of such an order, once it has been born. Its maker does not tell of it then.
+    fn hanging(&self, order: Order) -> Option<Hanging>;
 
     /// Makes the runner of a process, with a child to watch.
     ///
@@ -114,8 +116,12 @@ impl Outside for System {
         self.makers.order(make)
     }
 
-    fn relieve(&self, order: Order) -> io::Result<bool> {
+    fn relieve(&self, order: Order) -> io::Result<Relieved> {
         self.makers.relieve(order)
+    }
+
+    fn hanging(&self, order: Order) -> Option<Hanging> {
+        self.makers.hanging(order)
     }
 
     fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {

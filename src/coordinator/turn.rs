@@ -12,7 +12,7 @@ use crate::events::listener::ListenerState;
 use crate::events::{Event, EventType};
 use crate::machine::Input;
 use crate::machine::transition::describe;
-use crate::pump::PumpMsg;
+use crate::pump::{Pipes, PumpMsg};
 use crate::rpc::faults::{self, fault};
 use crate::runner::fcgi::OpenSocket;
 use crate::sys::memory;
@@ -108,9 +108,9 @@ impl Coordinator {
         match msg {
             Msg::Signal(signal) => self.signal(signal),
             Msg::Call { op, reply } => self.call(op, reply),
-            Msg::Spawned { id, generation, pid, pidfd, socket, pumped } => {
+            Msg::Spawned { id, generation, pid, pidfd, socket, pumped, pipes } => {
                 self.spawn_next_after(id, generation);
-                self.spawned(Child { id, generation, pid, pidfd, pumped }, socket);
+                self.spawned(Child { id, generation, pid, pidfd, pumped }, socket, pipes);
             }
             Msg::SpawnFailed { id, generation, error } => {
                 self.spawn_next_after(id, generation);
@@ -169,10 +169,16 @@ impl Coordinator {
     }
 
     /// A child lives.
-    fn spawned(&mut self, child: Child, socket: Option<Arc<OpenSocket>>) {
+    pub(super) fn spawned(
+        &mut self,
+        mut child: Child,
+        socket: Option<Arc<OpenSocket>>,
+        pipes: Option<Pipes>,
+    ) {
         let (id, pid) = (child.id, child.pid);
         if !self.current(id, child.generation) {
-            // A start that nobody wants any more.
+            // A start that nobody wants any more. Its pipes are closed here.
+            child.pumped &= pipes.is_none();
             let _ = self.outside.signal(&child.pidfd, libc::SIGKILL);
             return self.look_after(child);
         }
@@ -181,6 +187,11 @@ impl Coordinator {
             p.socket = socket;
         }
         self.step(id, Input::Spawned(pid));
+        // After the line that tells of it, and before anyone can tell its end.
+        if let Some(pipes) = pipes {
+            let generation = child.generation;
+            self.pump.send(PumpMsg::Attach { id, generation, pipes });
+        }
         self.watch(child);
         self.send_held_signals(id);
         self.resolve_spawned(id);

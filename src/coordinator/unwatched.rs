@@ -116,7 +116,8 @@ impl Coordinator {
     pub(super) fn hand_on_unwatched(&mut self) {
         for child in std::mem::take(&mut self.unwatched.0) {
             let Child { id, generation, pid, pidfd, pumped } = child;
-            let msg = Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped };
+            let msg =
+                Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped, pipes: None };
             let _ = self.sender.send(msg);
         }
     }

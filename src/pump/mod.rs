@@ -62,6 +62,13 @@ pub struct Pipes {
     pub stderr: Option<Stream>,
 }
 
+impl Pipes {
+    /// The pump reads from one of them, so the child's end goes by way of the pump.
+    pub fn are_read(&self) -> bool {
+        self.stdout.is_some() || self.stderr.is_some()
+    }
+}
+
 /// One output stream of a child, ready to be pumped.
 #[derive(Debug)]
 pub struct Stream {

@@ -15,9 +15,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::command::{Command as ResolvedCommand, resolve_command};
+use super::fcgi::OpenSocket;
 use super::identity::{Groups, Who};
 use super::orphans::Family;
 use super::plan::Plan;
@@ -28,7 +30,7 @@ use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg, Stream, StreamPlan, open_for_spawn};
 use crate::sys::fds::{Pipe, pipe};
 use crate::sys::places::Places;
-use crate::sys::spawn::ChildSpec;
+use crate::sys::spawn::{Born, ChildSpec};
 use crate::sys::strings::{HoldsNul, Strings};
 use crate::sys::{errno, spawn};
 
@@ -60,6 +62,40 @@ pub struct Makers {
     orders: Arc<Orders>,
 }
 
+/// A child that is being made.
+struct Birth {
+    order: Order,
+    born: Born,
+    /// What is to be known with it.
+    socket: OnceLock<Arc<OpenSocket>>,
+    pumped: AtomicBool,
+    /// The family expects it. Only for its maker.
+    expected: AtomicBool,
+    /// It has been told while its exec hung. Changed and read with the queue locked.
+    told: AtomicBool,
+}
+
+/// A child whose exec hangs.
+pub struct Hanging {
+    /// Its pid.
+    pub pid: i32,
+    /// A handle of its own.
+    pub pidfd: Arc<OwnedFd>,
+    /// The FastCGI socket that it has as fd 0.
+    pub socket: Option<Arc<OpenSocket>>,
+    /// The pump will read its streams, which it gets when the maker comes back.
+    pub pumped: bool,
+}
+
+/// What came of [`Makers::relieve`].
+#[derive(Debug, PartialEq, Eq)]
+pub enum Relieved {
+    /// Nobody is at that order.
+    NotAtIt,
+    /// Others are made by another thread now.
+    Yes,
+}
+
 #[derive(Default)]
 struct Orders {
     queue: Mutex<Queue>,
@@ -72,7 +108,9 @@ struct Queue {
     /// Number of the maker that takes the orders; 0 while there is none, and at the end.
     maker: u64,
     /// What it is at.
-    at: Option<Order>,
+    at: Option<Arc<Birth>>,
+    /// What those are at that were relieved.
+    left: Vec<Arc<Birth>>,
     /// Those that were relieved and have come back.
     spare: Vec<u64>,
     /// Makers so far.
@@ -86,7 +124,7 @@ impl Orders {
     }
 
     /// The next order; none at the end. A maker that has been relieved waits until it is needed again.
-    fn take(&self, maker: u64) -> Option<Make> {
+    fn take(&self, maker: u64) -> Option<(Make, Arc<Birth>)> {
         let mut queue = self.lock();
         if queue.maker != maker {
             queue.spare.push(maker);
@@ -95,12 +133,19 @@ impl Orders {
             if queue.maker == 0 {
                 return None;
             }
-            if queue.maker == maker {
-                let next = queue.orders.pop_front();
-                queue.at = next.as_ref().map(|make| (make.plan.id, make.generation));
-                if next.is_some() {
-                    return next;
-                }
+            if queue.maker == maker
+                && let Some(make) = queue.orders.pop_front()
+            {
+                let birth = Arc::new(Birth {
+                    order: (make.plan.id, make.generation),
+                    born: Born::default(),
+                    socket: OnceLock::new(),
+                    pumped: AtomicBool::new(false),
+                    expected: AtomicBool::new(false),
+                    told: AtomicBool::new(false),
+                });
+                queue.at = Some(birth.clone());
+                return Some((make, birth));
             }
             queue = self.wake.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
@@ -132,32 +177,53 @@ impl Makers {
         Ok(())
     }
 
-    /// The maker hangs with that order: another one takes its place. False when it is not at that order.
+    /// The maker hangs with that order: another one takes its place.
     ///
     /// # Errors
     /// The system has no thread to give; the orders wait.
-    pub fn relieve(&self, order: Order) -> io::Result<bool> {
+    pub fn relieve(&self, order: Order) -> io::Result<Relieved> {
         let mut queue = self.orders.lock();
-        if queue.at != Some(order) {
-            return Ok(false);
+        if queue.at.as_ref().is_none_or(|birth| birth.order != order) {
+            return Ok(Relieved::NotAtIt);
         }
         match queue.spare.pop() {
             Some(spare) => queue.maker = spare,
             None => self.start(&mut queue)?,
         }
-        queue.at = None;
+        let left = queue.at.take();
+        queue.left.extend(left);
         drop(queue);
         self.orders.wake.notify_all();
-        Ok(true)
+        Ok(Relieved::Yes)
+    }
+
+    /// The child of an order whose maker was relieved, if it has been born and its exec hangs. It is told
+    /// of only once, here or by its maker.
+    pub fn hanging(&self, order: Order) -> Option<Hanging> {
+        let queue = self.orders.lock();
+        let birth = queue.left.iter().find(|birth| birth.order == order)?;
+        // Its maker looks at this before it lets go of the descriptor.
+        let (pid, pidfd) = birth.born.child()?;
+        birth.told.store(true, Ordering::Relaxed);
+        if let Some(family) = &self.tools.family {
+            let links = self.tools.links.clone();
+            family.born(Some(pid), |pid, status| tell_stranger(&links, pid, status));
+        }
+        Some(Hanging {
+            pid,
+            pidfd: Arc::new(pidfd),
+            socket: birth.socket.get().cloned(),
+            pumped: birth.pumped.load(Ordering::Relaxed),
+        })
     }
 
     fn start(&self, queue: &mut Queue) -> io::Result<()> {
         let number = queue.count + 1;
-        let maker = Maker { tools: self.tools.clone() };
         let orders = self.orders.clone();
+        let maker = Maker { tools: self.tools.clone(), orders: orders.clone() };
         std::thread::Builder::new().name("maker".into()).stack_size(STACK).spawn(move || {
-            while let Some(make) = orders.take(number) {
-                maker.make(&make);
+            while let Some((make, birth)) = orders.take(number) {
+                maker.make(&make, &birth);
             }
         })?;
         (queue.maker, queue.count) = (number, number);
@@ -174,30 +240,61 @@ impl Drop for Makers {
 
 struct Maker {
     tools: Tools,
+    orders: Arc<Orders>,
+}
+
+fn tell_stranger(links: &Links, pid: i32, status: ExitStatus) {
+    // The coordinator outlives its makers, but for one that hangs: then nobody needs to know.
+    let _ = links.inbox.send(Msg::Stranger { pid, status });
 }
 
 impl Maker {
     /// Makes a child, or tells why not.
-    fn make(&self, make: &Make) {
+    fn make(&self, make: &Make, birth: &Arc<Birth>) {
         let Make { plan, generation } = make;
         // Whatever goes wrong with one program is not to keep all others from starting.
-        let made = catch_unwind(AssertUnwindSafe(|| self.spawn(plan, *generation)));
+        let made = catch_unwind(AssertUnwindSafe(|| self.spawn(plan, birth)));
         let made = made.unwrap_or_else(|_| Err("supervisord has made a mistake".to_owned()));
         let (id, generation) = (plan.id, *generation);
-        self.tell(made.unwrap_or_else(|error| Msg::SpawnFailed { id, generation, error }));
+        let (child, pipes) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                self.over(birth, None);
+                return self.tell(Msg::SpawnFailed { id, generation, error });
+            }
+        };
+        if self.over(birth, Some(child.0)) {
+            // Only its streams are not known yet.
+            return self.tools.links.pump.send(PumpMsg::Attach { id, generation, pipes });
+        }
+        let (pid, pidfd) = (child.0, Arc::new(child.1));
+        let (socket, pumped) = (birth.socket.get().cloned(), pipes.are_read());
+        let pipes = Some(pipes);
+        self.tell(Msg::Spawned { id, generation, pid, pidfd, socket, pumped, pipes });
     }
 
-    fn stranger(&self, pid: i32, status: ExitStatus) {
-        self.tell(Msg::Stranger { pid, status });
+    /// A birth is over. Says whether the child has been told of already.
+    fn over(&self, birth: &Arc<Birth>, pid: Option<i32>) -> bool {
+        let mut queue = self.orders.lock();
+        queue.left.retain(|left| !Arc::ptr_eq(left, birth));
+        queue.at.take_if(|at| Arc::ptr_eq(at, birth));
+        let told = birth.told.load(Ordering::Relaxed);
+        drop(queue);
+        let owed = birth.expected.load(Ordering::Relaxed) && !told;
+        if let Some(family) = self.tools.family.as_deref().filter(|_| owed) {
+            let links = &self.tools.links;
+            family.born(pid, |pid, status| tell_stranger(links, pid, status));
+        }
+        told
     }
 
     fn tell(&self, msg: Msg) {
-        // The coordinator outlives its makers, but for one that hangs: then nobody needs to know.
+        // See `tell_stranger`.
         let _ = self.tools.links.inbox.send(msg);
     }
 
-    /// Prepares everything, makes the child and hands its pipes to the pump.
-    fn spawn(&self, plan: &Plan, generation: Gen) -> Result<Msg, String> {
+    /// Prepares everything and makes the child.
+    fn spawn(&self, plan: &Plan, birth: &Birth) -> Result<((i32, OwnedFd), Pipes), String> {
         let pump = &self.tools.links.pump;
         let command = resolve_command(&plan.program.command, plan.path().as_deref())
             .map_err(|e| e.to_string())?;
@@ -234,21 +331,17 @@ impl Maker {
             umask: plan.program.umask,
             places: self.tools.places.as_deref(),
         };
-        let made = match &self.tools.family {
-            Some(family) => family.birth(|| spawn::spawn(&spec), |p, s| self.stranger(p, s)),
-            None => spawn::spawn(&spec),
-        };
-        let (pid, pidfd) = made.map_err(|e| no_child(plan, &e))?;
-        let pipes = ends.into_pipes(plan);
-        let pumped = pipes.stdout.is_some() || pipes.stderr.is_some();
-        let attach = PumpMsg::Attach { id: plan.id, generation, pipes };
-        match pumped {
-            true => pump.send(attach),
-            // A stdin that nobody writes to is not urgent.
-            false => pump.send_along(attach),
+        if let Some(socket) = &socket {
+            // Set once, here.
+            let _ = birth.socket.set(socket.clone());
         }
-        let pidfd = Arc::new(pidfd);
-        Ok(Msg::Spawned { id: plan.id, generation, pid, pidfd, socket, pumped })
+        birth.pumped.store(ends.are_read(), Ordering::Relaxed);
+        if let Some(family) = &self.tools.family {
+            birth.expected.store(true, Ordering::Relaxed);
+            family.expect();
+        }
+        let child = spawn::spawn(&spec, &birth.born).map_err(|e| no_child(plan, &e))?;
+        Ok((child, ends.into_pipes(plan)))
     }
 }
 
@@ -330,6 +423,11 @@ impl Ends {
         Ok(Ends { stdin: pipe(true)?, stdout, stderr })
     }
 
+    /// See [`Pipes::are_read`].
+    fn are_read(&self) -> bool {
+        self.stdout.ours.is_some() || self.stderr.as_ref().is_some_and(|o| o.ours.is_some())
+    }
+
     /// Closes the child's ends and keeps ours.
     fn into_pipes(self, plan: &Plan) -> Pipes {
         Pipes {
@@ -387,10 +485,11 @@ mod tests {
         let makers = Makers::new(tools);
         makers.orders.lock().maker = 1;
         makers.orders.lock().orders.extend([1, 2, 3].map(|generation| make(&plan, generation)));
-        let take = |maker| makers.orders.take(maker).map(|make| make.generation);
-        assert!(!makers.relieve((plan.id, 1)).unwrap(), "nobody is at it");
+        let take = |maker| makers.orders.take(maker).map(|(make, _)| make.generation);
+        let relieve = |generation| makers.relieve((plan.id, generation)).unwrap() == Relieved::Yes;
+        assert!(!relieve(1), "nobody is at it");
         assert_eq!(take(1), Some(1));
-        assert!(!makers.relieve((plan.id, 2)).unwrap(), "it is at another");
+        assert!(!relieve(2), "it is at another");
         makers.orders.lock().maker = 2;
         let taken = std::thread::scope(|scope| {
             let first = scope.spawn(|| take(1));
@@ -398,7 +497,7 @@ mod tests {
                 std::thread::yield_now();
             }
             assert_eq!(take(2), Some(2));
-            assert!(makers.relieve((plan.id, 2)).unwrap());
+            assert!(relieve(2));
             assert_eq!(makers.orders.lock().maker, 1, "who came back is not kept waiting");
             first.join().unwrap()
         });

@@ -2,46 +2,49 @@
 //! left behind before an exec. They are reaped, and named in the activity log.
 //!
 //! A `waitpid(-1)` would steal exit statuses from the runners. So zombies are only looked at
-//! (WNOWAIT) and taken by pid when they are not our own. The gate keeps a look from falling between
-//! the birth of a child and its registration.
+//! (WNOWAIT) and taken by pid when they are not our own. A look never falls between the birth of a child
+//! and its registration.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
-use std::sync::{Mutex, PoisonError, RwLock, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::machine::ExitStatus;
 use crate::sys::wait;
 
 /// Which children are our own.
 #[derive(Debug, Default)]
-pub struct Family {
-    /// Held for reading from before a birth to its registration, and while a child is reaped.
-    gate: RwLock<()>,
-    known: Mutex<HashSet<i32>>,
-    /// Somebody wanted to look and found the gate held: who holds it looks when leaving.
-    look_wanted: AtomicBool,
+pub struct Family(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    known: HashSet<i32>,
+    /// Children that are being made, whose pids are not known yet.
+    unborn: usize,
+    /// Somebody wanted to look meanwhile.
+    look_wanted: bool,
 }
 
 impl Family {
-    /// Makes a child with `spawn` and registers its pid in one step. `stranger` gets those that were
-    /// found meanwhile.
-    pub fn birth<T, E>(
-        &self,
-        spawn: impl FnOnce() -> Result<(i32, T), E>,
-        stranger: impl FnMut(i32, ExitStatus),
-    ) -> Result<(i32, T), E> {
-        let open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        let made = spawn();
-        if let Ok((pid, _)) = &made {
-            self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(*pid);
-        }
-        drop(open);
-        // See `reap_strangers`.
-        fence(Ordering::SeqCst);
-        if self.look_wanted.load(Ordering::SeqCst) {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing in here can panic with the state half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A child will be made. [`Family::born`] has to follow.
+    pub fn expect(&self) {
+        self.lock().unborn += 1;
+    }
+
+    /// A child has been made, or could not be. `stranger` gets those that were found meanwhile.
+    pub fn born(&self, pid: Option<i32>, stranger: impl FnMut(i32, ExitStatus)) {
+        let mut state = self.lock();
+        state.unborn = state.unborn.saturating_sub(1);
+        state.known.extend(pid);
+        let look = state.unborn == 0 && state.look_wanted;
+        drop(state);
+        if look {
             self.reap_strangers(stranger);
         }
-        made
     }
 
     /// Reaps a child with `reap` and forgets its pid, then looks for strangers behind it.
@@ -51,49 +54,37 @@ impl Family {
         reap: impl FnOnce() -> T,
         stranger: impl FnMut(i32, ExitStatus),
     ) -> T {
-        let open = self.gate.read().unwrap_or_else(PoisonError::into_inner);
-        // First, since the number may belong to the next child at once; the gate keeps looks out.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(&pid);
+        let mut state = self.lock();
+        state.known.remove(&pid);
         let result = reap();
-        drop(open);
+        drop(state);
         self.reap_strangers(stranger);
         result
     }
 
-    /// Reaps zombies of others. Stops at the first of our own: its
-    /// [`Family::death`] is followed by another look.
-    ///
-    /// Never waits: a birth can take as long as a dead file server lets exec hang, and the thread
-    /// that calls this also takes SIGTERM. The request is noted before the gate is tried, and looked
-    /// at after it has been left, so one of the two sees the other. The fences are what makes that
-    /// true: of the gate a processor may else see what was before the request, as a lock is only
-    /// ordered with what it guards.
+    /// Reaps zombies of others. Stops at the first of our own: its [`Family::death`] is followed by
+    /// another look. While children are being made it is only noted that a look is wanted: a birth can
+    /// take as long as a dead file server lets exec hang, and the thread that calls this also takes
+    /// SIGTERM.
     pub fn reap_strangers(&self, mut each: impl FnMut(i32, ExitStatus)) {
-        self.look_wanted.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        while self.look_wanted.load(Ordering::SeqCst) {
-            let closed = match self.gate.try_write() {
-                Ok(closed) => closed,
-                Err(TryLockError::Poisoned(closed)) => closed.into_inner(),
-                Err(TryLockError::WouldBlock) => return,
-            };
-            self.look_wanted.store(false, Ordering::SeqCst);
-            while let Some((pid, status)) = self.take_stranger() {
-                each(pid, status);
-            }
-            drop(closed);
-            fence(Ordering::SeqCst);
+        let mut state = self.lock();
+        state.look_wanted = state.unborn > 0;
+        if state.look_wanted {
+            return;
+        }
+        while let Some((pid, status)) = take_stranger(&state) {
+            each(pid, status);
         }
     }
+}
 
-    /// Reaps the first zombie if it is not one of our own.
-    fn take_stranger(&self) -> Option<(i32, ExitStatus)> {
-        let pid = wait::any_zombie()?;
-        if self.known.lock().unwrap_or_else(PoisonError::into_inner).contains(&pid) {
-            return None;
-        }
-        wait::reap_pid(pid).map(|status| (pid, status))
+/// Reaps the first zombie if it is not one of our own.
+fn take_stranger(state: &State) -> Option<(i32, ExitStatus)> {
+    let pid = wait::any_zombie()?;
+    if state.known.contains(&pid) {
+        return None;
     }
+    wait::reap_pid(pid).map(|status| (pid, status))
 }
 
 /// Whether this process can get children that it did not start: it is PID 1, a subreaper, or has
@@ -113,8 +104,6 @@ pub fn expected() -> bool {
 mod tests {
     use super::*;
     use crate::sys::alone;
-    use std::sync::mpsc::channel;
-    use std::time::Duration;
 
     #[test]
     fn a_birth_that_hangs_delays_no_look_and_is_followed_by_one() {
@@ -127,29 +116,11 @@ mod tests {
             return;
         };
         let family = Family::default();
-        let (begun, begins) = channel();
-        let (end, ends) = channel();
-        std::thread::scope(|scope| {
-            let family = &family;
-            let birth = scope.spawn(move || {
-                let spawn = || {
-                    begun.send(()).unwrap();
-                    ends.recv().unwrap();
-                    Err::<(i32, ()), ()>(())
-                };
-                family.birth(spawn, |_, _| {})
-            });
-            begins.recv().unwrap();
-            let (looked, looks) = channel();
-            scope.spawn(move || {
-                family.reap_strangers(|_, _| {});
-                looked.send(()).unwrap();
-            });
-            looks.recv_timeout(Duration::from_secs(20)).unwrap();
-            assert!(family.look_wanted.load(Ordering::SeqCst));
-            end.send(()).unwrap();
-            assert!(birth.join().unwrap().is_err());
-            assert!(!family.look_wanted.load(Ordering::SeqCst));
-        });
+        family.expect();
+        family.reap_strangers(|_, _| panic!("a look during a birth"));
+        assert!(family.lock().look_wanted);
+        family.born(Some(i32::MAX), |_, _| {});
+        assert!(!family.lock().look_wanted);
+        assert!(family.lock().known.contains(&i32::MAX));
     }
 }

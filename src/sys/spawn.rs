@@ -14,6 +14,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use super::errno;
 use super::limits;
@@ -59,8 +60,41 @@ pub struct ChildSpec<'a> {
     pub places: Option<&'a Places>,
 }
 
+/// What is known of a child from its birth on, though the thread that makes it sleeps until the child's
+/// exec is over, which may hang for ever: for other threads to look at.
+#[derive(Debug)]
+pub struct Born {
+    /// 0: not yet.
+    pid: AtomicI32,
+    /// Written by the kernel before the child runs.
+    pidfd: AtomicI32,
+}
+
+impl Default for Born {
+    fn default() -> Born {
+        Born { pid: AtomicI32::new(0), pidfd: AtomicI32::new(-1) }
+    }
+}
+
+impl Born {
+    /// The pid and a pidfd of one's own. None before the birth, and without a descriptor to be had. Only
+    /// while [`spawn`] has not returned, or what it returned is still there.
+    pub fn child(&self) -> Option<(i32, OwnedFd)> {
+        // With Acquire: what the kernel and the child wrote before the pid is seen, too.
+        match self.pid.load(Ordering::Acquire) {
+            0 => None,
+            pid => {
+                // SAFETY: the child's number is there, so the descriptor is, and the caller keeps it open.
+                let pidfd = unsafe { BorrowedFd::borrow_raw(self.pidfd.load(Ordering::Relaxed)) };
+                Some((pid, pidfd.try_clone_to_owned().ok()?))
+            }
+        }
+    }
+}
+
 struct Prepared<'a> {
     spec: &'a ChildSpec<'a>,
+    born: &'a Born,
     /// The streams' numbers, for now.
     streams: [RawFd; 3],
     /// The table of descriptors is the daemon's, too; the first number that the child does not need.
@@ -75,16 +109,18 @@ struct Prepared<'a> {
 /// The child's stack. Its few frames need about 1 KiB.
 const STACK: usize = 16 * 1024;
 
-/// Starts a child. Returns its pid and pidfd once it has executed its program or failed to.
+/// Starts a child. Returns its pid and pidfd once it has executed its program or failed to. `born` tells
+/// others of it before.
 ///
 /// # Errors
 /// clone(2)'s: EAGAIN at a process limit, ENOMEM, EMFILE when there is no descriptor for the pidfd.
-pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
+pub fn spawn(spec: &ChildSpec<'_>, born: &Born) -> io::Result<(i32, OwnedFd)> {
     let streams = [spec.stdin, spec.stdout, spec.stderr];
     // Given back once the child has gone on, since this thread is suspended until then.
     let lent = spec.places.and_then(|places| places.lend(streams));
     let prepared = Prepared {
         spec,
+        born,
         streams: lent.as_ref().map_or(streams.map(|fd| fd.as_raw_fd()), |lent| lent.numbers()),
         shared_from: lent.as_ref().map(|lent| lent.above()),
         name: spec.argv.first(),
@@ -96,7 +132,6 @@ pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
     };
     // u128 keeps the stack's end aligned to 16 bytes, as the psABI asks.
     let mut stack = vec![0u128; STACK / 16];
-    let mut pidfd: RawFd = -1;
     let files = if lent.is_some() { libc::CLONE_FILES } else { 0 };
     let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | files | libc::SIGCHLD;
     // SAFETY: the signal sets are valid objects; with all signals blocked no handler of the daemon
@@ -112,7 +147,7 @@ pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
             stack.as_mut_ptr_range().end.cast(),
             flags,
             (&raw const prepared).cast_mut().cast(),
-            &mut pidfd as *mut RawFd,
+            born.pidfd.as_ptr(),
         );
         let error = io::Error::last_os_error();
         libc::pthread_sigmask(libc::SIG_SETMASK, &old, ptr::null_mut());
@@ -122,7 +157,7 @@ pub fn spawn(spec: &ChildSpec<'_>) -> io::Result<(i32, OwnedFd)> {
         return Err(error);
     }
     // SAFETY: clone stored a fresh descriptor there (CLOEXEC by definition), owned by nobody else.
-    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(born.pidfd.load(Ordering::Relaxed)) }))
 }
 
 /// The child's side. No allocation, no lock, no panic, no return.
@@ -132,6 +167,7 @@ extern "C" fn child(arg: *mut libc::c_void) -> libc::c_int {
     // SAFETY: only async-signal-safe system calls on memory prepared by the parent.
     unsafe {
         libc::setpgid(0, 0);
+        p.born.pid.store(libc::getpid(), Ordering::Release);
         descriptors(p);
         signals(p.changed_signals);
         if let Some(core) = &p.core {

@@ -252,7 +252,8 @@ pub fn at_rest(episode: &Episode) -> Verdict {
         due += usize::from(p.waiters.iter().any(|w| w.wish == Wish::Stopped));
     }
     due += usize::from(c.bus.wanted().contains(EventType::Tick5));
-    due += usize::from(c.unwatched.count() > 0) + usize::from(world.is_stuck());
+    due +=
+        usize::from(c.unwatched.count() > 0) + usize::from(world.is_stuck() || c.spawning.hangs());
     hold!(c.timers.count() <= due, "{} deadlines at rest in place of {due}", c.timers.count());
     Ok(())
 }

@@ -442,7 +442,7 @@ impl Episode {
             _ => {
                 let (pid, pidfd) = self.world.borrow_mut().stray(id, generation);
                 let pumped = byte.is_multiple_of(2);
-                Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped }
+                Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped, pipes: None }
             }
         };
         let _ = self.inbox.0.send(msg);

@@ -13,6 +13,7 @@ use crate::coordinator::mailbox::Mailbox;
 use crate::coordinator::outside::Outside;
 use crate::machine::ExitStatus;
 use crate::pump::{Pipes, PumpHandle, PumpMsg};
+use crate::runner::maker::{Hanging, Relieved};
 use crate::runner::thread::tell_end;
 use crate::runner::{Command, Make, Plan, Runner, Watch};
 use crate::sys::clock::Mono;
@@ -92,6 +93,8 @@ struct Making {
     make: Make,
     pump: PumpHandle,
     hung: bool,
+    /// The pid of its child, which was told of while it hung.
+    told: Option<i32>,
 }
 
 impl Making {
@@ -262,7 +265,9 @@ impl World {
         if makers.making.as_ref().map_or(!makers.queue.is_empty(), |m| !m.hung) {
             able.push(Party::Maker);
         }
-        let left = makers.left.iter().enumerate().filter(|(_, m)| !m.hung);
+        let over = |pid| !self.children.iter().any(|c| c.pid == pid && c.ended.is_none());
+        let left =
+            makers.left.iter().enumerate().filter(|(_, m)| !m.hung || m.told.is_some_and(over));
         able.extend(left.map(|(at, _)| Party::Relieved(at)));
         for (at, runner) in self.runners.iter_mut().enumerate() {
             runner.fill();
@@ -319,6 +324,7 @@ impl World {
                         make,
                         pump,
                         hung,
+                        told: None,
                     });
                 }
             },
@@ -337,21 +343,23 @@ impl World {
 
     /// The child is made, or could not be.
     fn finish(&mut self, making: Making, inbox: &Mailbox) {
-        let Making { make: Make { plan, generation }, pump, hung } = making;
-        if hung {
-            self.complaints.push(format!("{:?} is made while it hangs", plan.id));
-        }
+        let Making { make: Make { plan, generation }, pump, told, .. } = making;
         let id = plan.id;
+        if told.is_some() {
+            pump.send(PumpMsg::Attach { id, generation, pipes: Pipes::default() });
+            return;
+        }
         if std::mem::take(&mut self.makers.fail) {
             let error = "no such file".to_owned();
             let _ = inbox.send(Msg::SpawnFailed { id, generation, error });
             return;
         }
         let (pid, pidfd) = self.bear(&plan, generation);
-        pump.send(PumpMsg::Attach { id, generation, pipes: Pipes::default() });
+        let pipes = Some(Pipes::default());
         // Programs with streams of their own, and without.
         let pumped = pid % 2 == 0;
-        let _ = inbox.send(Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped });
+        let _ =
+            inbox.send(Msg::Spawned { id, generation, pid, pidfd, socket: None, pumped, pipes });
     }
 
     fn run(&mut self, runner: &mut FakeRunner, inbox: &Mailbox) {
@@ -471,17 +479,30 @@ impl Outside for Fake {
         Ok(())
     }
 
-    fn relieve(&self, order: Order) -> io::Result<bool> {
+    fn relieve(&self, order: Order) -> io::Result<Relieved> {
         let mut world = self.world.borrow_mut();
         if world.makers.making.as_ref().is_none_or(|m| m.order() != order) {
-            return Ok(false);
+            return Ok(Relieved::NotAtIt);
         }
         if world.no_threads {
             return Err(io::Error::from_raw_os_error(libc::EAGAIN));
         }
         let left = world.makers.making.take();
         world.makers.left.extend(left);
-        Ok(true)
+        Ok(Relieved::Yes)
+    }
+
+    fn hanging(&self, order: Order) -> Option<Hanging> {
+        let mut world = self.world.borrow_mut();
+        let at = world.makers.left.iter().position(|m| m.order() == order && m.told.is_none())?;
+        // Some hang before there is a child.
+        if order.1.is_multiple_of(3) {
+            return None;
+        }
+        let plan = world.makers.left[at].make.plan.clone();
+        let (pid, pidfd) = world.bear(&plan, order.1);
+        world.makers.left[at].told = Some(pid);
+        Some(Hanging { pid, pidfd, socket: None, pumped: pid % 2 == 0 })
     }
 
     fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {
