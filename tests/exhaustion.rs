@@ -194,8 +194,10 @@ fn started_as_somebody(sections: &str, names: &[&str]) -> Option<TestEnv> {
 
 #[test]
 fn without_processes_and_threads_calls_fail_and_programs_come_back_later() {
-    let sections = echo("w", "") + &echo("late", "autostart=false");
-    let Some(env) = started_as_somebody(&sections, &["w", "late"]) else { return };
+    let sections = echo("w", "") + &echo("late", "autostart=false") + &echo("bomb", "");
+    let names = ["w", "late", "bomb"];
+    let Some(env) = started_as_somebody(&sections, &names) else { return };
+    env.wait_state("bomb", "RUNNING");
     let (mut line, pid) = (Line::new(&env), env.pid_of("w"));
     if !limit(&env, "--nproc=1:") {
         return;
@@ -206,9 +208,14 @@ fn without_processes_and_threads_calls_fail_and_programs_come_back_later() {
     let answer = line.call("startProcess", &["late"]);
     assert!(answer.contains("faultCode") && answer.contains("late"), "{answer}");
     env.wait_log("spawnerr: Too many processes in process table to spawn 'late'", 1);
-    let answer = String::from_utf8(env.raw(b"GET / HTTP/1.0\r\n\r\n")).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 503 "), "nobody is left waiting: {answer}");
-    env.wait_log("cannot accept all connections of [unix_http_server]", 1);
+    // Who comes now can stop the program that takes all there is.
+    let done = env.ctl(&["stop", "bomb"]);
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(env.state("bomb"), "STOPPED");
+    env.wait_log("there is no thread for each connection of [unix_http_server]", 1);
+    let answer = String::from_utf8(env.raw(b"GET /mainlogtail HTTP/1.0\r\n\r\n")).unwrap();
+    assert!(answer.starts_with("HTTP/1.0 503 "), "nobody keeps others waiting: {answer}");
+    assert!(line.call("getState", &[]).contains("RUNNING"), "who was there before stays");
     env.signal(Signal::SIGHUP);
     env.wait_log("restart refused, everything goes on as it is: there is no thread", 1);
     let lines = env.read("sd.log").lines().count();
@@ -220,6 +227,18 @@ fn without_processes_and_threads_calls_fail_and_programs_come_back_later() {
     env.wait_state("late", "RUNNING");
     say(&env, "late", "all is well");
     env.wait_text("late.log", "all is well");
+
+    let pid = env.pid_of("w");
+    env.signal(Signal::SIGHUP);
+    env.wait_new_pid("w", pid);
+    wait_for("a reserve, one", || (reserves(env.pid()) == 1).then_some(()));
+}
+
+/// Threads that are kept for connections for which there is none.
+fn reserves(pid: i32) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten();
+    let names = tasks.filter_map(|t| std::fs::read_to_string(t.path().join("comm")).ok());
+    names.filter(|name| name.trim() == "http-reserve").count()
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::Builder;
 use std::time::Duration;
 
 use crossbeam_channel::Receiver;
@@ -14,10 +13,11 @@ use nix::poll::{PollFd, PollFlags};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::socket::{setsockopt, sockopt};
 
-use super::conn::{Conn, Context};
+use super::conn::Context;
 use super::crowd::Whose;
 use super::listen::{AtName, Bound, Listener, bind_one};
 use super::request::{Peer, Version};
+use super::reserve::{Threads, Visit};
 use super::response::{Persistence, Response};
 use super::socket::{Socket, wait};
 use crate::config::model::Level;
@@ -41,10 +41,13 @@ pub(super) struct Door {
     opening: Option<Receiver<Infallible>>,
     bound: Bound,
     ctx: Arc<Context>,
+    threads: Threads,
     /// Tells of changes in the socket file's folder.
     watch: Option<Inotify>,
     /// When trouble with accepting was logged last.
     trouble: Option<Mono>,
+    /// When it was logged last that connections have no threads of their own.
+    haste: Option<Mono>,
     /// It was logged that another file has the socket's name.
     displaced: bool,
     /// The socket file could not be made again: when that is tried next, and the pause after that.
@@ -52,9 +55,20 @@ pub(super) struct Door {
 }
 
 impl Door {
-    pub fn new(opening: Option<Receiver<Infallible>>, bound: Bound, ctx: Arc<Context>) -> Door {
+    pub fn new(
+        opening: Option<Receiver<Infallible>>,
+        bound: Bound,
+        ctx: Arc<Context>,
+        threads: Threads,
+    ) -> Door {
         let watch = bound.file.as_ref().and_then(|f| watch_folder(&f.path));
-        Door { opening, bound, ctx, watch, trouble: None, displaced: false, retry: None }
+        let (trouble, haste) = (None, None);
+        Door { opening, bound, ctx, threads, watch, trouble, haste, displaced: false, retry: None }
+    }
+
+    /// The section of the configuration that it serves.
+    pub fn section(&self) -> &str {
+        &self.bound.server.section
     }
 
     /// Accepts until the server stops; gives back what it listened on.
@@ -115,14 +129,12 @@ impl Door {
         }
     }
 
-    /// There is no descriptor, thread or memory for a client. (For a thread that is EAGAIN.)
+    /// There is no descriptor or memory for a client, or no thread (EAGAIN) and no room with the reserve.
     fn endure(&mut self, e: &std::io::Error) {
-        let now = Mono::now();
-        if self.trouble.is_none_or(|told| now.since(told) >= TELL_AGAIN) {
-            let name = &self.bound.server.section;
+        if is_news(&mut self.trouble) {
+            let name = self.section();
             let text = format!("cannot accept all connections of [{name}], trying on: {e}");
             self.ctx.backend.log(Level::Warn, &text);
-            self.trouble = Some(now);
         }
         // idle clients can come back, those that wait cannot get in
         self.ctx.crowd.evict();
@@ -131,23 +143,33 @@ impl Door {
 
     fn admit(&mut self, socket: Socket, peer: Peer) {
         let socket = Arc::new(socket);
-        let limits = &self.ctx.limits;
-        let whose = Whose::of(&socket, peer);
-        let entered = self.ctx.crowd.enter(Arc::clone(&socket), whose, limits.connections);
+        let (whose, most) = (Whose::of(&socket, peer), self.ctx.limits.connections);
+        let entered = self.ctx.crowd.enter(Arc::clone(&socket), whose, most);
         let Some(ticket) = entered else {
             return turn_away(&socket);
         };
         let ctx = Arc::clone(&self.ctx);
-        let given = Arc::clone(&socket);
-        let spawned =
-            Builder::new().name("http".into()).stack_size(limits.stack).spawn(move || {
-                let conn = Conn::new(ctx, given, Arc::clone(&ticket.seat), peer);
-                conn.run();
-                drop(ticket);
-            });
-        if let Err(e) = spawned {
-            turn_away(&socket);
-            self.endure(&e);
+        let visit = Arc::new(Visit::new(ctx, Arc::clone(&socket), ticket, peer));
+        let Err(e) = self.threads.own(&visit) else { return };
+        match self.threads.reserve(visit) {
+            true => self.tell_of_haste(&e),
+            false => {
+                turn_away(&socket);
+                self.endure(&e);
+            }
+        }
+    }
+
+    /// Connections go to the reserve. Nobody is cut for them: whoever takes all threads would take that
+    /// one, too.
+    fn tell_of_haste(&mut self, e: &std::io::Error) {
+        if is_news(&mut self.haste) {
+            let name = self.section();
+            let text = format!(
+                "there is no thread for each connection of [{name}], they are served one after the \
+                 other, and logs and events cannot be followed: {e}"
+            );
+            self.ctx.backend.log(Level::Warn, &text);
         }
     }
 
@@ -200,6 +222,16 @@ impl Door {
             }
         }
     }
+}
+
+/// Whether something is to be logged that was logged last at `told`.
+fn is_news(told: &mut Option<Mono>) -> bool {
+    let now = Mono::now();
+    let news = told.is_none_or(|told| now.since(told) >= TELL_AGAIN);
+    if news {
+        *told = Some(now);
+    }
+    news
 }
 
 fn prepare(stream: TcpStream) -> std::io::Result<OwnedFd> {

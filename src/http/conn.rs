@@ -1,11 +1,12 @@
 //! One connection: reads requests, has them answered, writes answers.
 //!
-//! Runs on a thread of its own with a small stack; owns the bytes read ahead. May touch the backend
+//! Runs on a thread of its own with a small stack, or on the reserve ([`super::reserve`]); owns the bytes read ahead. May touch the backend
 //! and nothing else of the daemon.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::auth::Credentials;
 use super::body::{BadChunk, Decoder};
@@ -66,6 +67,15 @@ enum Then {
     },
 }
 
+/// By when what must have come, of a connection that others wait for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Haste {
+    /// The first byte.
+    pub first: Mono,
+    /// The whole request.
+    pub whole: Mono,
+}
+
 /// A connection being served.
 pub(super) struct Conn {
     ctx: Arc<Context>,
@@ -76,11 +86,19 @@ pub(super) struct Conn {
     served: bool,
     /// What comes is no request of ours any more.
     ended: bool,
+    /// Others wait: it gets one answer, which must not be a stream.
+    haste: Option<Haste>,
 }
 
 impl Conn {
     pub fn new(ctx: Arc<Context>, socket: Arc<Socket>, seat: Arc<Seat>, peer: Peer) -> Conn {
-        Conn { ctx, socket, seat, peer, input: Vec::new(), served: false, ended: false }
+        let (served, ended) = (false, false);
+        Conn { ctx, socket, seat, peer, input: Vec::new(), served, ended, haste: None }
+    }
+
+    /// Others wait for this connection's end.
+    pub fn in_haste(self, haste: Haste) -> Conn {
+        Conn { haste: Some(haste), ..self }
     }
 
     /// Serves until the client or the server ends it.
@@ -132,6 +150,9 @@ impl Conn {
         self.served = true;
         let answer = if ahead { self.answer_in_turn(&request) } else { self.answer(&request) };
         match answer {
+            Answer::Tail(_) | Answer::Events(_) if self.haste.is_some() => {
+                self.page(&request, &Response::error(503))
+            }
             Answer::Page(response) => self.page(&request, &response),
             Answer::Tail(tail) => {
                 let ctx = &self.ctx;
@@ -176,9 +197,9 @@ impl Conn {
     /// Sends an answer and decides about the connection.
     fn page(&mut self, request: &Request, response: &Response) -> Result<Then, Halt> {
         let keep = request.keeps_alive();
-        let stopping = self.socket_stop();
+        let closing = self.haste.is_some() || self.socket_stop();
         let persistence = match (keep, request.version) {
-            (true, _) if stopping => Persistence::AnnouncedClose,
+            (true, _) if closing => Persistence::AnnouncedClose,
             (true, Version::Http10) => Persistence::AnnouncedKeep,
             _ => Persistence::Silent,
         };
@@ -189,7 +210,7 @@ impl Conn {
         let sent = self.send(response, request.version, persistence, with_body)?;
         self.log_access(&request.line(), response.status, sent);
         match () {
-            () if !keep || stopping => Ok(Then::End),
+            () if !keep || closing => Ok(Then::End),
             () if head_only && with_body => Ok(Then::Linger { discard: false }),
             () => Ok(Then::Again),
         }
@@ -218,7 +239,7 @@ impl Conn {
         let close = Persistence::AnnouncedClose;
         let sent = self.send(response, request.version, close, request.method != "HEAD")?;
         self.log_access(&request.line(), response.status, sent);
-        if !request.keeps_alive() {
+        if !request.keeps_alive() || self.haste.is_some() {
             self.socket.end();
         }
         Ok(Then::Linger { discard: true })
@@ -233,7 +254,7 @@ impl Conn {
         with_body: bool,
     ) -> Result<usize, Gone> {
         const ONE_WRITE: usize = 64 * 1024;
-        let stall = self.ctx.limits.stall;
+        let stall = self.stall();
         let mut bytes = response.head(version, persistence, clock::wall().0);
         let body: &[u8] = if with_body { &response.body } else { &[] };
         let total = bytes.len() + body.len();
@@ -253,7 +274,7 @@ impl Conn {
         let limits = &self.ctx.limits;
         let most = limits.head_bytes;
         let patience = if self.served { limits.idle } else { limits.first };
-        let idle = Mono::now().after(patience);
+        let idle = self.haste.map_or_else(|| Mono::now().after(patience), |haste| haste.first);
         let mut hurry = None;
         let mut seen = 0;
         if self.input.is_empty() {
@@ -272,7 +293,7 @@ impl Conn {
             }
             let until = match self.input.is_empty() {
                 true => idle,
-                false => *hurry.get_or_insert_with(|| Mono::now().after(self.ctx.limits.head)),
+                false => *hurry.get_or_insert_with(|| self.within(self.ctx.limits.head)),
             };
             match self.socket.readable(Some(&self.ctx.stop), until) {
                 Woken::Stop => return Ok(None),
@@ -301,7 +322,7 @@ impl Conn {
 
     fn read_body(&mut self, request: &Request) -> Result<Vec<u8>, Halt> {
         let most = self.ctx.limits.body_bytes;
-        let deadline = Mono::now().after(self.ctx.limits.body);
+        let deadline = self.within(self.ctx.limits.body);
         let continues =
             request.version == Version::Http11 && request.header_has("expect", "100-continue");
         match request.framing {
@@ -338,7 +359,7 @@ impl Conn {
     }
 
     fn say_continue(&self) -> Result<(), Gone> {
-        self.socket.send_all(b"HTTP/1.1 100 Continue\r\n\r\n", self.ctx.limits.stall)
+        self.socket.send_all(b"HTTP/1.1 100 Continue\r\n\r\n", self.stall())
     }
 
     /// Waits for more of a body. A stopping server does not cut requests that have begun; but with
@@ -355,6 +376,17 @@ impl Conn {
         }
     }
 
+    /// So long from now, but no longer than others may have to wait.
+    fn within(&self, time: Duration) -> Mono {
+        let until = Mono::now().after(time);
+        self.haste.map_or(until, |haste| until.min(haste.whole))
+    }
+
+    fn stall(&self) -> Duration {
+        let limits = &self.ctx.limits;
+        if self.haste.is_some() { limits.stall.min(limits.haste) } else { limits.stall }
+    }
+
     fn socket_stop(&self) -> bool {
         use std::os::fd::AsFd;
         let flags = nix::poll::PollFlags::POLLIN;
@@ -365,7 +397,7 @@ impl Conn {
     /// Leaves the client time to read the answer and to close.
     fn linger(&mut self, discard: bool) {
         self.seat.idle();
-        let until = Mono::now().after(self.ctx.limits.linger);
+        let until = self.within(self.ctx.limits.linger);
         // room for a body that was not read; who sends without end is not listened to
         let body = if self.ended { 0 } else { self.ctx.limits.body_bytes };
         let mut left = body.saturating_add(self.ctx.limits.head_bytes);

@@ -200,17 +200,18 @@ impl Crowd {
         self.lock().taken.values().filter(idle).count()
     }
 
-    /// Waits until all have left, no longer than until `deadline`.
-    pub fn wait_empty(&self, deadline: Instant) {
+    /// Waits until all have left, no longer than until `deadline`; says whether they have.
+    pub fn wait_empty(&self, deadline: Instant) -> bool {
         let mut seats = self.lock();
         while !seats.taken.is_empty() {
             let left = deadline.saturating_duration_since(Instant::now());
             if left == Duration::ZERO {
-                return;
+                return false;
             }
             let woken = self.left.wait_timeout(seats, left);
             seats = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
+        true
     }
 }
 

@@ -11,7 +11,7 @@ pub struct Limits {
     pub headers: usize,
     /// Bytes of a request body.
     pub body_bytes: usize,
-    /// Connections per listener, each with its own thread. When they are all in use, the one that
+    /// Connections per listener, each with its own thread while there are any. When they are all in use, the one that
     /// has been idle longest makes room; when none is idle, newcomers get 503.
     pub connections: usize,
     /// How long a new connection may wait before its first request.
@@ -35,6 +35,12 @@ pub struct Limits {
     pub linger: Duration,
     /// How long [`super::Server::shutdown`] waits for answers that are being made.
     pub drain: Duration,
+    /// How many connections may wait for the reserve thread, which serves those that can have none of
+    /// their own. Newcomers beyond that get 503.
+    pub waiting: usize,
+    /// How long one that is served by the reserve may take to send its request, and may take nothing of
+    /// the answer: others wait. Those that have sent nothing have it from when they came.
+    pub haste: Duration,
     /// Stack of a connection's thread in bytes.
     pub stack: usize,
 }
@@ -54,6 +60,8 @@ impl Default for Limits {
             keep_alive: Duration::from_secs(15),
             linger: Duration::from_secs(2),
             drain: Duration::from_secs(5),
+            waiting: 16,
+            haste: Duration::from_secs(2),
             // only touched pages cost memory; unoptimised code has frames several times as large
             stack: if cfg!(debug_assertions) { 1024 * 1024 } else { 192 * 1024 },
         }

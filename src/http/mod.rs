@@ -21,6 +21,7 @@ mod listen;
 mod log_tail;
 pub mod page;
 mod request;
+mod reserve;
 mod response;
 mod route;
 mod server;

@@ -14,6 +14,7 @@ use super::conn::Context;
 use super::crowd::Crowd;
 use super::guard::Guard;
 use super::listen::{Bound, StartError, bind, discard};
+use super::reserve::{self, OwnThread, Threads, Visit, own_thread};
 use super::{Backend, Limits};
 use crate::config::model::{self, Level};
 use crate::sys::fds::EventFd;
@@ -23,11 +24,14 @@ pub struct Server {
     stop: Arc<EventFd>,
     threads: Vec<JoinHandle<Bound>>,
     crowds: Vec<Arc<Crowd>>,
+    /// Ends after the accept threads, which have its senders.
+    reserve: Option<JoinHandle<()>>,
     limits: Limits,
 }
 
-/// Starts an accept thread for every listener. A thread that cannot be started is logged, and its
-/// listener closed: the daemon goes on without it.
+/// Starts an accept thread for every listener, and the reserve for all. An accept thread that cannot be
+/// started is logged, and its listener closed: the daemon goes on without it. Nor does it need the
+/// reserve.
 ///
 /// # Errors
 /// No eventfd can be had.
@@ -49,6 +53,17 @@ pub fn serve_after(
     backend: Arc<dyn Backend>,
     limits: Limits,
 ) -> std::io::Result<Server> {
+    serve_with(own_thread, opening, bound, backend, limits)
+}
+
+/// The same, with another way to threads for connections.
+pub(super) fn serve_with(
+    make: OwnThread,
+    opening: Option<Receiver<Infallible>>,
+    bound: Vec<Bound>,
+    backend: Arc<dyn Backend>,
+    limits: Limits,
+) -> std::io::Result<Server> {
     let stop = match EventFd::new() {
         Ok(stop) => Arc::new(stop),
         Err(e) => {
@@ -56,10 +71,16 @@ pub fn serve_after(
             return Err(e);
         }
     };
-    let mut server = Server { stop, threads: Vec::new(), crowds: Vec::new(), limits };
+    let (to_reserve, queue) = reserve::queue(&limits);
+    let (threads, crowds) = (Vec::new(), Vec::new());
+    let mut server = Server { stop, threads, crowds, reserve: None, limits };
     for one in bound {
-        server.open(one, opening.clone(), &backend);
+        let ctx = server.context(&one, &backend);
+        let threads = Threads::new(make, to_reserve.clone());
+        server.open(&ctx, Door::new(opening.clone(), one, Arc::clone(&ctx), threads));
     }
+    // last, since where there is one thread left it is better used for accepting
+    server.keep_reserve(queue, backend.as_ref());
     Ok(server)
 }
 
@@ -88,33 +109,44 @@ impl Server {
         self.crowds.iter().map(|c| c.count_idle()).sum()
     }
 
-    fn open(
-        &mut self,
-        bound: Bound,
-        opening: Option<Receiver<Infallible>>,
-        backend: &Arc<dyn Backend>,
-    ) {
-        let section = bound.server.section.clone();
-        let credentials = Credentials::of(&bound.server);
-        let crowd = Arc::new(Crowd::default());
-        let ctx = Arc::new(Context {
+    fn context(&self, bound: &Bound, backend: &Arc<dyn Backend>) -> Arc<Context> {
+        Arc::new(Context {
             backend: Arc::clone(backend),
             limits: self.limits.clone(),
             stop: Arc::clone(&self.stop),
             guard: Guard::of(&bound.server),
-            credentials,
-            crowd: Arc::clone(&crowd),
+            credentials: Credentials::of(&bound.server),
+            crowd: Arc::new(Crowd::default()),
             turn: Mutex::default(),
             refusal_told: AtomicBool::new(false),
-        });
-        let door = Door::new(opening, bound, ctx);
+        })
+    }
+
+    fn open(&mut self, ctx: &Arc<Context>, door: Door) {
+        let section = door.section().to_owned();
         match Builder::new().name("http-accept".into()).spawn(move || door.run()) {
             Ok(thread) => {
                 self.threads.push(thread);
-                self.crowds.push(crowd);
+                self.crowds.push(Arc::clone(&ctx.crowd));
             }
             Err(e) => {
-                backend.log(Level::Critical, &format!("cannot serve [{section}]: {e}"));
+                ctx.backend.log(Level::Critical, &format!("cannot serve [{section}]: {e}"));
+            }
+        }
+    }
+
+    fn keep_reserve(&mut self, queue: Receiver<Arc<Visit>>, backend: &dyn Backend) {
+        // nobody to serve
+        if self.threads.is_empty() {
+            return;
+        }
+        match reserve::start(queue, &self.limits) {
+            Ok(thread) => self.reserve = Some(thread),
+            Err(e) => {
+                let text = format!(
+                    "there is no thread to be kept for clients that come when there is none: {e}"
+                );
+                backend.log(Level::Warn, &text);
             }
         }
     }
@@ -142,8 +174,15 @@ impl Server {
             }
         }
         let deadline = Instant::now() + self.limits.drain;
+        let mut empty = true;
         for crowd in self.crowds {
-            crowd.wait_empty(deadline);
+            empty &= crowd.wait_empty(deadline);
+        }
+        // with all served, and nobody there to send it more, it is at its end
+        if let Some(reserve) = self.reserve
+            && empty
+        {
+            let _ = reserve.join();
         }
         kept
     }

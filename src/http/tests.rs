@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::page::{PageRequest, PageResponse};
+use super::reserve::{OwnThread, own_thread};
+use super::server::serve_with;
 use super::*;
 use crate::config::model::{self, Address};
 use crate::rpc::xml;
@@ -122,6 +124,13 @@ impl Site {
         Site::with(limits, None)
     }
     fn with(limits: Limits, password: Option<&str>) -> Site {
+        Site::made(limits, password, own_thread)
+    }
+    /// No connection gets a thread of its own.
+    fn without_threads(limits: Limits) -> Site {
+        Site::made(limits, None, |_| Err(std::io::Error::from_raw_os_error(libc::EAGAIN)))
+    }
+    fn made(limits: Limits, password: Option<&str>, make: OwnThread) -> Site {
         let dir = Dir::new();
         let mut servers = [inet(0), unix(&dir.join("s.sock"), 0o700)];
         for s in &mut servers {
@@ -138,7 +147,7 @@ impl Site {
         });
         let bound = bind(&servers).unwrap();
         let tcp = bound[0].address().unwrap();
-        let server = serve(bound, backend.clone(), limits).unwrap();
+        let server = serve_with(make, None, bound, backend.clone(), limits).unwrap();
         Site { dir, server: Some(server), backend, tcp, begun, release }
     }
     fn connect(&self) -> Client<TcpStream> {
@@ -593,6 +602,102 @@ fn beyond_the_cap_who_sends_half_a_body_makes_room() {
     }
     assert_eq!(site.ask(&post("m")).body, "m 0");
     assert!(halves[0].ends());
+}
+
+#[test]
+fn without_threads_all_listeners_are_served_one_request_at_a_time() {
+    let site = Site::without_threads(quick());
+    for _ in 0..3 {
+        let mut c = site.connect();
+        c.send(&post("m"));
+        let a = c.answer();
+        assert_eq!((a.status.as_str(), a.body.as_str()), ("HTTP/1.1 200 OK", "m 0"));
+        assert!(a.has("Connection: close") && c.ends(), "{a:?}");
+    }
+    let mut u = site.connect_unix();
+    u.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    let a = u.answer();
+    assert!(a.has("Connection: close") && a.body == "<p>page" && u.ends(), "{a:?}");
+    for section in ["inet", "unix"] {
+        let text = format!("there is no thread for each connection of [{section}_http_server]");
+        let lines = site.backend.lines.lock().unwrap();
+        assert_eq!(lines.iter().filter(|l| l.1.contains(&text)).count(), 1, "said once");
+    }
+    // neither a panic nor what is no request costs the others the reserve
+    assert!(site.ask(&post("panic")).status.contains("500"));
+    assert!(site.ask("junk\r\n\r\n").status.contains("400"));
+    assert_eq!(site.ask(&post("big")).body.len(), 8 << 20);
+    assert_eq!(site.ask(&post("alive")).body, "alive 0");
+}
+
+#[test]
+fn without_threads_nothing_is_followed() {
+    let site = Site::without_threads(quick());
+    append(&site.backend.log_file, "line\n");
+    let mut c = site.connect();
+    c.send("GET /logtail/cat HTTP/1.1\r\n\r\n");
+    assert_eq!(c.status(), "HTTP/1.1 503 Service Unavailable");
+    assert!(c.ends());
+    assert!(site.ask("GET /logtail/nope HTTP/1.1\r\n\r\n").status.contains("404"));
+}
+
+#[test]
+fn without_threads_who_sends_nothing_or_half_or_takes_nothing_is_soon_let_go() {
+    let haste = Duration::from_millis(100);
+    // all other times are longer than the test waits
+    let long = LONG * 10;
+    let limits =
+        Limits { first: long, head: long, body: long, stall: long, linger: long, haste, ..quick() };
+    let site = Site::without_threads(limits);
+    let mut silent: Vec<_> = (0..5).map(|_| site.connect()).collect();
+    let mut head = site.connect();
+    head.send("GET / HTTP/1.1\r\n");
+    let mut body = site.connect();
+    body.send("POST /RPC2 HTTP/1.1\r\nContent-Length: 10\r\n\r\nabc");
+    let mut deaf = site.connect();
+    deaf.send(&post("big"));
+    assert_eq!(site.ask(&post("m")).body, "m 0");
+    assert!(silent.iter_mut().all(Client::ends));
+    for slow in [&mut head, &mut body] {
+        assert_eq!(slow.status(), "HTTP/1.1 408 Request Time-out");
+        assert!(slow.ends());
+    }
+    site.until("all have left", || site.connections() == 0);
+}
+
+#[test]
+fn without_threads_some_wait_for_a_call_that_does_and_the_rest_is_told() {
+    let mut site = Site::without_threads(Limits { waiting: 2, haste: LONG, ..quick() });
+    let mut blocked = site.connect();
+    blocked.send(&post("block"));
+    site.begun.recv_timeout(LONG).unwrap();
+    let mut waiting: Vec<_> = (0..2).map(|_| site.connect()).collect();
+    waiting.iter_mut().for_each(|w| w.send(&post("m")));
+    site.until("they have their seats", || site.connections() == 3);
+    let mut late = site.connect();
+    assert_eq!(late.status(), "HTTP/1.1 503 Service Unavailable");
+    assert!(late.ends());
+    site.until("it is said", || site.logged(Level::Warn, "cannot accept all connections"));
+    site.release.send(()).unwrap();
+    assert_eq!(blocked.answer().body, "block 0");
+    let served = waiting.iter_mut().map(|w| w.answer().body).filter(|b| b == "m 0").count();
+    assert_eq!(served, 2);
+    site.shutdown();
+}
+
+#[test]
+fn the_end_does_not_wait_for_the_reserve_longer_than_for_others() {
+    let short = Duration::from_millis(50);
+    let mut site = Site::without_threads(Limits { drain: short, haste: LONG, ..quick() });
+    let mut busy = site.connect();
+    busy.send(&post("block"));
+    site.begun.recv_timeout(LONG).unwrap();
+    let mut waiting = site.connect();
+    site.until("it waits", || site.connections() == 2);
+    site.shutdown();
+    site.release.send(()).unwrap();
+    assert_eq!(busy.answer().body, "block 0");
+    assert!(waiting.ends(), "not served by a server that is no more");
 }
 
 #[test]
