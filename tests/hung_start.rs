@@ -82,6 +82,7 @@ fn many_that_hang_hold_up_the_restart_of_another_for_less_than_their_sum() {
     let Some((env, _dead)) = with_dead_server(&sections) else { return };
     env.wait_state("web", "RUNNING");
     let before = env.pid_of("web");
+    // The client reads until the connection ends, which no hung child may keep open.
     env.call("supervisor.startAllProcesses", vec![env::Value::Bool(false)]).unwrap();
     env::kill(before, 9);
     let start = Instant::now();
