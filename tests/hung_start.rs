@@ -59,7 +59,7 @@ fn a_start_that_hangs_holds_up_no_other_and_can_be_stopped() {
     let sections = hung("hung", "") + "[program:web]\ncommand=/bin/cat\nstartsecs=0\n";
     let Some((env, _dead)) = with_dead_server(&sections) else { return };
     env.wait_state("web", "RUNNING");
-    env.wait_log("the start of 'hung' hangs (pid ", 1);
+    env.wait_log("the start of 'hung' takes long (pid ", 1);
     let pid = env.pid_of("hung");
     assert_ne!(pid, 0);
     env.sup("stopProcess", &["hung"]).unwrap();
@@ -109,7 +109,7 @@ fn a_daemon_with_a_start_that_hangs_ends() {
 #[test]
 fn a_start_that_hung_is_like_any_other_when_the_server_is_back() {
     let Some((env, dead)) = with_dead_server(&hung("hung", "autorestart=false")) else { return };
-    env.wait_log("the start of 'hung' hangs (pid ", 1);
+    env.wait_log("the start of 'hung' takes long (pid ", 1);
     // Those who wait get an error now: the folder cannot be entered, so the start ends with 127.
     drop(dead);
     env.wait_log("exited: hung (exit status 127; not expected)", 1);

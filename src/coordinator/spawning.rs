@@ -21,9 +21,9 @@ use crate::sys::clock::Mono;
 /// keep every other program down.
 const PATIENCE: Duration = Duration::from_millis(500);
 
-/// The same while others have just hung: what they wait for most others may wait for, too, and twelve
-/// such starts must not hold up a healthy program for six seconds.
-const IMPATIENCE: Duration = Duration::from_millis(20);
+/// The same while others have just hung: what they wait for others may wait for, too, and twelve such
+/// starts must not hold up a healthy program for six seconds.
+const IMPATIENCE: Duration = Duration::from_millis(100);
 
 /// How long that counts.
 const TROUBLE: Duration = Duration::from_secs(10);
@@ -132,16 +132,17 @@ impl Coordinator {
     /// stopped, as in the reference.
     fn tell_hanging(&mut self) {
         for (id, generation) in std::mem::take(&mut self.spawning.left) {
-            let Some(Hanging { pid, pidfd, socket, pumped }) =
-                self.outside.hanging((id, generation))
+            let Some(Hanging { pid, pidfd, socket }) = self.outside.hanging((id, generation))
             else {
                 self.not_born(id, generation);
                 continue;
             };
             let name = self.table.get(id).map(|p| p.slot.config.name.clone()).unwrap_or_default();
             let text =
-                format!("the start of '{name}' hangs (pid {pid}), others are not held up by it");
+                format!("the start of '{name}' takes long (pid {pid}), others do not wait for it");
             self.activity.log(Level::Warn, &text);
+            // By way of the pump in any case: it knows to wait for pipes that come late.
+            let pumped = true;
             self.spawned(Child { id, generation, pid, pidfd, pumped }, socket, None);
         }
     }

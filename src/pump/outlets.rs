@@ -297,8 +297,10 @@ impl Outlets {
             self.write_lines();
         }
         self.lines.extend_from_slice(line);
-        // With a small limit the place of each rotation is what one line after the other gives.
-        if (1..SMALL_LOG).contains(&self.main_limits.maxbytes) {
+        // With a small limit the place of each rotation is what one line after the other gives; and
+        // where both targets are one, each line stands there twice before the next.
+        let twice = self.main.windows(2).any(|pair| pair.first() == pair.last());
+        if twice || (1..SMALL_LOG).contains(&self.main_limits.maxbytes) {
             self.write_lines();
         }
     }

@@ -68,7 +68,6 @@ struct Birth {
     born: Born,
     /// What is to be known with it.
     socket: OnceLock<Arc<OpenSocket>>,
-    pumped: AtomicBool,
     /// The family expects it. Only for its maker.
     expected: AtomicBool,
     /// It has been told while its exec hung. Changed and read with the queue locked.
@@ -83,8 +82,6 @@ pub struct Hanging {
     pub pidfd: Arc<OwnedFd>,
     /// The FastCGI socket that it has as fd 0.
     pub socket: Option<Arc<OpenSocket>>,
-    /// The pump will read its streams, which it gets when the maker comes back.
-    pub pumped: bool,
 }
 
 /// What came of [`Makers::relieve`].
@@ -140,7 +137,6 @@ impl Orders {
                     order: (make.plan.id, make.generation),
                     born: Born::default(),
                     socket: OnceLock::new(),
-                    pumped: AtomicBool::new(false),
                     expected: AtomicBool::new(false),
                     told: AtomicBool::new(false),
                 });
@@ -209,12 +205,7 @@ impl Makers {
             let links = self.tools.links.clone();
             family.born(Some(pid), |pid, status| tell_stranger(&links, pid, status));
         }
-        Some(Hanging {
-            pid,
-            pidfd: Arc::new(pidfd),
-            socket: birth.socket.get().cloned(),
-            pumped: birth.pumped.load(Ordering::Relaxed),
-        })
+        Some(Hanging { pid, pidfd: Arc::new(pidfd), socket: birth.socket.get().cloned() })
     }
 
     fn start(&self, queue: &mut Queue) -> io::Result<()> {
@@ -335,7 +326,6 @@ impl Maker {
             // Set once, here.
             let _ = birth.socket.set(socket.clone());
         }
-        birth.pumped.store(ends.are_read(), Ordering::Relaxed);
         if let Some(family) = &self.tools.family {
             birth.expected.store(true, Ordering::Relaxed);
             family.expect();
@@ -421,11 +411,6 @@ impl Ends {
         let stdout = Output::open(&plan.stdout, pump)?;
         let stderr = plan.stderr.as_ref().map(|stream| Output::open(stream, pump)).transpose()?;
         Ok(Ends { stdin: pipe(true)?, stdout, stderr })
-    }
-
-    /// See [`Pipes::are_read`].
-    fn are_read(&self) -> bool {
-        self.stdout.ours.is_some() || self.stderr.as_ref().is_some_and(|o| o.ours.is_some())
     }
 
     /// Closes the child's ends and keeps ours.

@@ -502,7 +502,7 @@ impl Outside for Fake {
         let plan = world.makers.left[at].make.plan.clone();
         let (pid, pidfd) = world.bear(&plan, order.1);
         world.makers.left[at].told = Some(pid);
-        Some(Hanging { pid, pidfd, socket: None, pumped: pid % 2 == 0 })
+        Some(Hanging { pid, pidfd, socket: None })
     }
 
     fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {
