@@ -55,6 +55,9 @@ pub trait Outside {
     /// The child of such an order, once it has been born. Its maker does not tell of it then.
     fn hanging(&self, order: Order) -> Option<Hanging>;
 
+    /// Gives such an order up before its child has been born; false when that is too late.
+    fn give_up(&self, order: Order) -> bool;
+
     /// Makes the runner of a process, with a child to watch.
     ///
     /// # Errors
@@ -122,6 +125,10 @@ impl Outside for System {
 
     fn hanging(&self, order: Order) -> Option<Hanging> {
         self.makers.hanging(order)
+    }
+
+    fn give_up(&self, order: Order) -> bool {
+        self.makers.give_up(order)
     }
 
     fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {

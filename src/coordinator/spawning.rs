@@ -147,12 +147,13 @@ impl Coordinator {
         }
     }
 
-    /// A start hangs and has no child. When a stop is wanted there is nothing to be stopped; a child that
-    /// comes all the same is one of a start that nobody wants any more.
+    /// A start hangs and has no child. When a stop is wanted there is nothing to be stopped.
     fn not_born(&mut self, id: ProcId, generation: Gen) {
         let current = self.current(id, generation);
         match self.table.get_mut(id) {
-            Some(p) if current && p.machine.stop_wanted => {
+            Some(p)
+                if current && p.machine.stop_wanted && self.outside.give_up((id, generation)) =>
+            {
                 p.generation += 1;
                 p.signals.clear();
                 self.step(id, Input::SpawnFailed("the start hung before there was a process"));

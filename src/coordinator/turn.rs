@@ -81,6 +81,10 @@ impl Coordinator {
                 Ok(Msg::Cleared { id, call, name, cleared }) => {
                     self.cleared(id, call, &name, cleared);
                 }
+                // A start that was given up has a child at the last moment.
+                Ok(Msg::Spawned { pidfd, .. }) if !lives_on => {
+                    let _ = self.outside.signal(&pidfd, libc::SIGKILL);
+                }
                 // A signal is the next life's; what is about processes of this one falls flat there.
                 Ok(other) => drop(self.sender.send(other)),
                 Err(_) => break,

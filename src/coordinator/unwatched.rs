@@ -40,6 +40,12 @@ impl Unwatched {
     pub fn count(&self) -> usize {
         self.0.len()
     }
+
+    /// Their pids.
+    #[cfg(test)]
+    pub fn pids(&self) -> Vec<i32> {
+        self.0.iter().map(|child| child.pid).collect()
+    }
 }
 
 impl Coordinator {

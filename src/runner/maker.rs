@@ -68,9 +68,11 @@ struct Birth {
     born: Born,
     /// What is to be known with it.
     socket: OnceLock<Arc<OpenSocket>>,
-    /// The family expects it. Only for its maker.
-    expected: AtomicBool,
-    /// It has been told while its exec hung. Changed and read with the queue locked.
+    /// Its maker is about to clone. This and the following are changed and read with the queue locked.
+    begun: AtomicBool,
+    /// It is not wanted any more.
+    given_up: AtomicBool,
+    /// It has been told while its exec hung.
     told: AtomicBool,
 }
 
@@ -137,7 +139,8 @@ impl Orders {
                     order: (make.plan.id, make.generation),
                     born: Born::default(),
                     socket: OnceLock::new(),
-                    expected: AtomicBool::new(false),
+                    begun: AtomicBool::new(false),
+                    given_up: AtomicBool::new(false),
                     told: AtomicBool::new(false),
                 });
                 queue.at = Some(birth.clone());
@@ -208,6 +211,15 @@ impl Makers {
         Some(Hanging { pid, pidfd: Arc::new(pidfd), socket: birth.socket.get().cloned() })
     }
 
+    /// Gives such an order up, so that no child comes of it. False when that is not possible any more.
+    pub fn give_up(&self, order: Order) -> bool {
+        let queue = self.orders.lock();
+        let birth = queue.left.iter().find(|birth| birth.order == order);
+        let Some(birth) = birth.filter(|b| !b.begun.load(Ordering::Relaxed)) else { return false };
+        birth.given_up.store(true, Ordering::Relaxed);
+        true
+    }
+
     fn start(&self, queue: &mut Queue) -> io::Result<()> {
         let number = queue.count + 1;
         let orders = self.orders.clone();
@@ -264,6 +276,19 @@ impl Maker {
         self.tell(Msg::Spawned { id, generation, pid, pidfd, socket, pumped, pipes });
     }
 
+    /// From here on there will be a child.
+    fn begin(&self, birth: &Birth) -> Result<(), String> {
+        let _queue = self.orders.lock();
+        if birth.given_up.load(Ordering::Relaxed) {
+            return Err("given up".to_owned());
+        }
+        birth.begun.store(true, Ordering::Relaxed);
+        if let Some(family) = &self.tools.family {
+            family.expect();
+        }
+        Ok(())
+    }
+
     /// A birth is over. Says whether the child has been told of already.
     fn over(&self, birth: &Arc<Birth>, pid: Option<i32>) -> bool {
         let mut queue = self.orders.lock();
@@ -271,7 +296,7 @@ impl Maker {
         queue.at.take_if(|at| Arc::ptr_eq(at, birth));
         let told = birth.told.load(Ordering::Relaxed);
         drop(queue);
-        let owed = birth.expected.load(Ordering::Relaxed) && !told;
+        let owed = birth.begun.load(Ordering::Relaxed) && !told;
         if let Some(family) = self.tools.family.as_deref().filter(|_| owed) {
             let links = &self.tools.links;
             family.born(pid, |pid, status| tell_stranger(links, pid, status));
@@ -326,10 +351,7 @@ impl Maker {
             // Set once, here.
             let _ = birth.socket.set(socket.clone());
         }
-        if let Some(family) = &self.tools.family {
-            birth.expected.store(true, Ordering::Relaxed);
-            family.expect();
-        }
+        self.begin(birth)?;
         let child = spawn::spawn(&spec, &birth.born).map_err(|e| no_child(plan, &e))?;
         Ok((child, ends.into_pipes(plan)))
     }

@@ -12,7 +12,7 @@ use super::clients::Clients;
 use super::deed::{Ask, Deed, Pick};
 use super::life::{Life, NextRead, Site};
 use super::settings;
-use super::world::{Talk, World};
+use super::world::{Child, Talk, World};
 use crate::config::model::{Config, Level};
 use crate::coordinator::Ending;
 use crate::coordinator::history::STATES;
@@ -158,6 +158,7 @@ impl Episode {
     fn end_life(&mut self, ending: Ending) -> Verdict {
         let Some(mut life) = self.life.take() else { return Ok(()) };
         let lives_on = matches!(ending, Ending::Restart(_));
+        let unwatched = life.c.unwatched.pids();
         let next_id = life.c.end(lives_on);
         while !life.pump_is_idle() {
             life.pump(usize::MAX, true, &self.site())?;
@@ -169,7 +170,10 @@ impl Episode {
         drop(life);
         self.move_all();
         let world = self.world.borrow();
-        if let Some(child) = world.children.iter().find(|c| !c.refused && !c.stray) {
+        // Those that nobody wants die by themselves, but must have been killed.
+        let unwanted = |pid, doomed| unwatched.contains(&pid) && doomed == Some(libc::SIGKILL);
+        let left = |c: &&Child| !(c.refused || c.stray || unwanted(c.pid, c.doomed));
+        if let Some(child) = world.children.iter().find(left) {
             return Err(format!("{:?} is left, pid {}", child.id, child.pid));
         }
         let left = world.runners.iter().find(|r| !r.is_gone() && !r.watches());

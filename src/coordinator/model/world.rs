@@ -95,6 +95,7 @@ struct Making {
     hung: bool,
     /// The pid of its child, which was told of while it hung.
     told: Option<i32>,
+    given_up: bool,
 }
 
 impl Making {
@@ -316,18 +317,17 @@ impl World {
     /// One of them does one thing.
     pub fn go_on(&mut self, party: Party, inbox: &Mailbox) {
         match party {
-            Party::Maker => match self.makers.making.take() {
-                Some(making) => self.finish(making, inbox),
-                None => {
-                    let hung = std::mem::take(&mut self.makers.hang);
-                    self.makers.making = self.makers.queue.pop_front().map(|(make, pump)| Making {
-                        make,
-                        pump,
-                        hung,
-                        told: None,
-                    });
+            Party::Maker => {
+                match self.makers.making.take() {
+                    Some(making) => self.finish(making, inbox),
+                    None => {
+                        let hung = std::mem::take(&mut self.makers.hang);
+                        self.makers.making = self.makers.queue.pop_front().map(|(make, pump)| {
+                            Making { make, pump, hung, told: None, given_up: false }
+                        });
+                    }
                 }
-            },
+            }
             Party::Relieved(at) if at < self.makers.left.len() => {
                 let making = self.makers.left.remove(at);
                 self.finish(making, inbox);
@@ -343,13 +343,13 @@ impl World {
 
     /// The child is made, or could not be.
     fn finish(&mut self, making: Making, inbox: &Mailbox) {
-        let Making { make: Make { plan, generation }, pump, told, .. } = making;
+        let Making { make: Make { plan, generation }, pump, told, given_up, .. } = making;
         let id = plan.id;
         if told.is_some() {
             pump.send(PumpMsg::Attach { id, generation, pipes: Pipes::default() });
             return;
         }
-        if std::mem::take(&mut self.makers.fail) {
+        if given_up || std::mem::take(&mut self.makers.fail) {
             let error = "no such file".to_owned();
             let _ = inbox.send(Msg::SpawnFailed { id, generation, error });
             return;
@@ -503,6 +503,12 @@ impl Outside for Fake {
         let (pid, pidfd) = world.bear(&plan, order.1);
         world.makers.left[at].told = Some(pid);
         Some(Hanging { pid, pidfd, socket: None })
+    }
+
+    fn give_up(&self, order: Order) -> bool {
+        let mut world = self.world.borrow_mut();
+        let left = world.makers.left.iter_mut().find(|m| m.order() == order && m.told.is_none());
+        left.map(|making| making.given_up = true).is_some()
     }
 
     fn runner(&self, id: ProcId, first: Watch) -> io::Result<Runner> {
