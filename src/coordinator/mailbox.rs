@@ -26,6 +26,14 @@ pub fn mailbox() -> (Mailbox, Receiver<Msg>) {
 }
 
 impl Mailbox {
+    /// Adds a message that can wait for the next one to wake the reader.
+    ///
+    /// # Errors
+    /// The reader is gone.
+    pub fn send_along(&self, msg: Msg) -> Result<(), SendError<Msg>> {
+        self.sender.send(msg)
+    }
+
     /// Adds a message and wakes the reader.
     ///
     /// # Errors

@@ -30,7 +30,7 @@ const TROUBLE: Duration = Duration::from_secs(10);
 
 /// How many children may be on order at once. With more than one their maker need not wait for us to
 /// hear of the one before.
-const AHEAD: usize = 4;
+const AHEAD: usize = 8;
 
 /// The queue.
 #[derive(Debug, Default)]
