@@ -12,7 +12,7 @@ use crossbeam_channel::Receiver;
 
 use super::flow::{Flow, Turn};
 use super::gather::Next;
-use super::hand::{Hand, Job, is_crowd};
+use super::hand::{Done as JobDone, Hands, Job, Lost, is_crowd};
 use super::outlets::{Outlets, Token};
 use super::stdin::{Refused, Stdin};
 use super::timers::Timer;
@@ -35,6 +35,10 @@ const LINGERING: usize = 8;
 const WIDE: usize = 4;
 /// How long the coordinator's answer to a listener's output is waited for without sleeping.
 const ANSWER: Duration = Duration::from_micros(40);
+/// How long a result of the second hand is waited for before the pipes are looked at again, and when
+/// nothing else may be done.
+const GLANCE: Duration = Duration::from_micros(200);
+const AT_WORK: Duration = Duration::from_secs(1);
 /// An exit whose `Attach` does not come is passed on after this.
 const EARLY: Duration = Duration::from_secs(1);
 /// Whose the stream is that nobody can read.
@@ -76,7 +80,7 @@ pub(super) struct Pump {
     throttled: Vec<Token>,
     /// Streams whose pipe was made larger.
     wide: Vec<Token>,
-    hand: Hand,
+    hands: Hands,
     quit: bool,
 }
 
@@ -102,7 +106,7 @@ impl Pump {
             early: HashMap::new(),
             throttled: Vec::new(),
             wide: Vec::new(),
-            hand: Hand::NotYet,
+            hands: Hands::new(),
             quit: false,
         })
     }
@@ -118,8 +122,7 @@ impl Pump {
             let turn = AssertUnwindSafe(|| self.turn(&mut ready));
             if catch_unwind(turn).is_err() {
                 stumbles += 1;
-                // Results of what was lent may be on their way; nobody waits for them any more.
-                self.hand = Hand::Alone;
+                self.give_up_hands();
                 self.out.log(Level::Critical, "the log pump stumbled over an error of its own");
                 if stumbles >= STUMBLES {
                     break;
@@ -133,10 +136,12 @@ impl Pump {
         self.out.now = Mono::now();
         for _ in 0..MESSAGES {
             let Ok(msg) = self.queue.try_recv() else { break };
+            self.call_home();
             self.message(msg);
         }
         self.out.write_lines();
         while let Some(timer) = self.out.timers.pop_due(self.out.now) {
+            self.call_home();
             self.timer(timer);
         }
         self.out.say_notes();
@@ -148,42 +153,90 @@ impl Pump {
         self.wait(ready);
         self.out.now = Mono::now();
         let jobs = self.crowd(ready);
+        let nothing = ready.is_empty() && jobs.is_empty();
         for &token in ready.iter() {
             self.ready(token);
         }
-        if !jobs.is_empty() {
-            self.share(jobs);
-        }
+        self.hands.offer(jobs);
+        self.lend_a_hand();
+        self.results(if nothing { GLANCE } else { Duration::ZERO });
     }
 
-    /// Takes out of `ready` what a second thread may help with, if that is much.
-    fn crowd(&self, ready: &mut Vec<Token>) -> Vec<Job> {
+    /// Takes out of `ready` what a second thread may help with, if that is much, and what one of the
+    /// two has already.
+    fn crowd(&mut self, ready: &mut Vec<Token>) -> Vec<Job> {
+        let Pump { flows, out, hands, shared, .. } = self;
+        if hands.away() > 0 {
+            ready.retain(|token| flows.get(token).is_none_or(|flow| !flow.lent));
+        }
+        let is_crowd = |more: usize| is_crowd(hands.away() + more);
         if !is_crowd(ready.len()) {
             return Vec::new();
         }
-        let job = |token| self.flows.get(token).and_then(|flow| flow.job(&self.out));
+        let job = |token| flows.get(token).and_then(|flow| flow.job(out));
         let jobs: Vec<Job> = ready.iter().filter_map(job).collect();
         if !is_crowd(jobs.len()) {
             return Vec::new();
         }
-        Stats::add(&self.shared.stats.offered, jobs.len());
-        ready.retain(|token| jobs.iter().all(|job| job.token != *token));
+        for job in &jobs {
+            if let Some(flow) = flows.get_mut(&job.token) {
+                flow.lent = true;
+            }
+        }
+        ready.retain(|token| flows.get(token).is_none_or(|flow| !flow.lent));
+        Stats::add(&shared.stats.offered, jobs.len());
         jobs
     }
 
-    /// The turns of busy streams. When this is over all of it has been done.
-    fn share(&mut self, jobs: Vec<Job>) {
-        let all = jobs.len();
-        let results = self.hand.share(jobs, &mut self.buf);
-        if results.len() < all {
-            self.out.log(Level::Critical, "the log pump's second hand stumbled, output was lost");
-        }
-        for done in results {
-            if let Some(flow) = self.flows.get_mut(&done.token) {
-                flow.pause_until = None;
-                let turn = flow.finish_job(&done, &mut self.out);
-                self.after_turn(done.token, turn);
+    /// Does jobs, until it is time to look for more.
+    fn lend_a_hand(&mut self) {
+        while let Some(done) = self.hands.do_one() {
+            self.job_done(&done);
+            if self.hands.run_low() {
+                break;
             }
+        }
+    }
+
+    /// Sees to the results of the second hand that are there, and waits for the first if it may.
+    fn results(&mut self, mut patience: Duration) {
+        while self.hands.away() > 0 {
+            match self.hands.result(std::mem::take(&mut patience)) {
+                Ok(Some(done)) => self.job_done(&done),
+                Ok(None) => break,
+                Err(Lost) => {
+                    self.give_up_hands();
+                    let text = "the log pump's second hand stumbled, output was lost";
+                    self.out.log(Level::Critical, text);
+                }
+            }
+        }
+    }
+
+    /// All that was lent comes back: what follows may be about any stream and its log.
+    fn call_home(&mut self) {
+        while self.hands.away() > 0 {
+            match self.hands.do_one() {
+                Some(done) => self.job_done(&done),
+                None => self.results(AT_WORK),
+            }
+        }
+    }
+
+    fn job_done(&mut self, done: &JobDone) {
+        if let Some(flow) = self.flows.get_mut(&done.token) {
+            flow.lent = false;
+            flow.pause_until = None;
+            let turn = flow.finish_job(done, &mut self.out);
+            self.after_turn(done.token, turn);
+        }
+    }
+
+    /// Results of what was lent may be on their way; nobody waits for them any more.
+    fn give_up_hands(&mut self) {
+        self.hands.give_up();
+        for flow in self.flows.values_mut() {
+            flow.lent = false;
         }
     }
 
@@ -201,7 +254,8 @@ impl Pump {
 
     fn wait(&mut self, ready: &mut Vec<Token>) {
         // What comes after these two questions writes to the eventfd.
-        let idle = self.shared.may_sleep(|| self.queue.is_empty())
+        let idle = self.hands.away() == 0
+            && self.shared.may_sleep(|| self.queue.is_empty())
             && (self.throttled.is_empty() || !self.shared.recovered());
         let timeout = if idle {
             self.out.timers.next().map(|at| at.since(self.out.now))
@@ -559,6 +613,7 @@ impl Pump {
 
     /// After `Quit`: the rest of the queue, one last look into every pipe, then everything closes.
     fn finish(&mut self) {
+        self.call_home();
         while let Ok(msg) = self.queue.try_recv() {
             self.message(msg);
         }

@@ -59,6 +59,8 @@ pub(super) struct Flow {
     pub muted: bool,
     /// The coordinator has enough to do.
     pub held_by_inbox: bool,
+    /// Its turn is with whoever does it, see [`super::hand`].
+    pub lent: bool,
     fd: Arc<OwnedFd>,
     /// Stands in the epoll set.
     watched: bool,
@@ -99,6 +101,7 @@ impl Flow {
             pause_until: None,
             held_by_sink: false,
             held_by_inbox: false,
+            lent: false,
             muted: false,
             fd: Arc::new(fd),
             watched: false,

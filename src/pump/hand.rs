@@ -4,28 +4,39 @@
 //! Why: such a crowd shares few processors with the one thread that reads it all, and each writer
 //! that is let go on by a read takes that thread's processor for a moment. Two threads get two turns.
 //!
-//! Nothing of the pump is shared. It lends what a [`Job`] holds, does jobs itself until there are no
-//! more, and waits for the last result before it does anything else: whatever it promises about
-//! order holds as if it had done everything alone. The thread is made when it is needed first, and
-//! sleeps when there is nothing to do.
+//! Nothing of the pump is shared. It lends what a [`Job`] holds and does jobs itself. It waits for
+//! what is still away before a message, a deadline or its end; so whatever it promises about order
+//! holds as if it had done everything alone. The thread is made when it is needed first, and sleeps
+//! when there is nothing to do.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle, available_parallelism};
+use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender, unbounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, unbounded};
 use nix::errno::Errno;
 
-use super::flow::{READS, SHORT};
+use super::engine::BUFFER;
+use super::flow::SHORT;
 use super::outlets::Token;
 
-/// From so many busy streams on in one turn the work is shared. Fewer get larger pipes instead, and
-/// the other thread would be awake before there is something left for it.
+/// From so many busy streams on the work is shared. Fewer get larger pipes instead, and the other
+/// thread would be awake before there is something left for it.
 const CROWD: usize = 4;
+/// So many jobs that nobody has begun keep two threads busy while more are looked for.
+const FEW: usize = 3;
+/// Reads for a job, 2 MiB at most from pipes of the usual size.
+const READS: usize = 32;
+/// Bytes that are written at once: a file takes one large piece for less than its parts.
+const PIECE: usize = 512 << 10;
 /// The thread's stack in bytes. Its buffer is on the heap.
 const STACK: usize = 64 << 10;
+/// The thread keeps its buffer for so long without work.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// The bytes of one turn of a stream, from its pipe to its log and nowhere else.
 #[derive(Debug)]
@@ -57,8 +68,12 @@ impl Job {
     /// As a turn of a stream that nobody else wants to see.
     fn carry_out(self, buf: &mut [u8]) -> Done {
         let mut done = Done { token: self.token, ..Done::default() };
+        let mut held = 0;
         for _ in 0..READS {
-            let n = match nix::unistd::read(&self.pipe, buf) {
+            // Not more in one read than a stream gets that is read by the pump alone.
+            let end = buf.len().min(held + BUFFER);
+            let place = buf.get_mut(held..end).unwrap_or_default();
+            let n = match nix::unistd::read(&self.pipe, place) {
                 Ok(n) => n,
                 Err(Errno::EINTR) => continue,
                 Err(Errno::EAGAIN) => break,
@@ -67,10 +82,20 @@ impl Job {
             };
             done.eof = n == 0;
             done.read += n;
-            done.rest = left_over(&self.log, buf.get(..n).unwrap_or_default()).to_vec();
-            if n < SHORT || !done.rest.is_empty() || done.read as u64 >= self.room {
+            held += n;
+            if n < SHORT || done.read as u64 >= self.room {
                 break;
             }
+            if buf.len() - held < SHORT {
+                done.rest = left_over(&self.log, buf.get(..held).unwrap_or_default()).to_vec();
+                held = 0;
+                if !done.rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        if held > 0 {
+            done.rest = left_over(&self.log, buf.get(..held).unwrap_or_default()).to_vec();
         }
         done
     }
@@ -93,35 +118,97 @@ pub(super) fn is_crowd(busy: usize) -> bool {
     busy >= CROWD
 }
 
-/// See the module head.
-pub(super) enum Hand {
+/// Both of them: what is to be done, what was begun, and where the results are.
+pub(super) struct Hands {
+    other: Other,
+    /// Jobs whose result was not given out yet.
+    away: usize,
+    /// Of the pump's own thread, while there are jobs.
+    buf: Vec<u8>,
+}
+
+enum Other {
     /// Not needed so far.
     NotYet,
     /// There is one.
     Hired(Helper),
     /// There is only one processor, or no thread to be had.
-    Alone,
+    None(VecDeque<Job>),
 }
 
-impl Hand {
-    /// Carries out all jobs, together with the other thread where there is one.
-    pub fn share(&mut self, jobs: Vec<Job>, buf: &mut [u8]) -> Vec<Done> {
-        if matches!(self, Hand::NotYet) {
-            *self = Helper::hire().map_or(Hand::Alone, Hand::Hired);
+/// The other thread is no more, and with it a job and its bytes.
+#[derive(Debug)]
+pub(super) struct Lost;
+
+impl Hands {
+    /// Of the pump alone, so far.
+    pub fn new() -> Hands {
+        Hands { other: Other::NotYet, away: 0, buf: Vec::new() }
+    }
+
+    /// So many results are owed.
+    pub fn away(&self) -> usize {
+        self.away
+    }
+
+    /// Lets both take jobs, this thread by [`Hands::do_one`].
+    pub fn offer(&mut self, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
         }
-        let Hand::Hired(helper) = self else {
-            return jobs.into_iter().map(|job| job.carry_out(buf)).collect();
-        };
-        let (done, well) = helper.share(jobs, buf);
-        if !well {
-            *self = Hand::Alone;
+        if matches!(self.other, Other::NotYet) {
+            self.other = Helper::hire().map_or_else(|| Other::None(VecDeque::new()), Other::Hired);
         }
-        done
+        self.away += jobs.len();
+        match &mut self.other {
+            Other::Hired(helper) => helper.offer(jobs),
+            Other::None(queue) => queue.extend(jobs),
+            Other::NotYet => {}
+        }
+    }
+
+    /// Carries out a job that nobody has begun.
+    pub fn do_one(&mut self) -> Option<Done> {
+        let job = match &mut self.other {
+            Other::Hired(helper) => helper.queue.try_recv().ok(),
+            Other::None(queue) => queue.pop_front(),
+            Other::NotYet => None,
+        }?;
+        self.buf.resize(PIECE, 0);
+        let done = job.carry_out(&mut self.buf);
+        self.away = self.away.saturating_sub(1);
+        Some(done)
+    }
+
+    /// The other thread will soon have nothing to do.
+    pub fn run_low(&self) -> bool {
+        matches!(&self.other, Other::Hired(helper) if helper.queue.len() < FEW)
+    }
+
+    /// A result of the other thread, after waiting for it so long at most.
+    ///
+    /// # Errors
+    /// [`Lost`]: there is none left to wait for.
+    pub fn result(&mut self, patience: Duration) -> Result<Option<Done>, Lost> {
+        let Other::Hired(helper) = &self.other else { return Err(Lost) };
+        match helper.results.recv_timeout(patience) {
+            Ok(done) => {
+                self.away = self.away.saturating_sub(1);
+                Ok(Some(done))
+            }
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Lost),
+        }
+    }
+
+    /// After an error: nothing is owed any more, and the pump goes on alone.
+    pub fn give_up(&mut self) {
+        *self = Hands { other: Other::None(VecDeque::new()), away: 0, buf: Vec::new() };
     }
 }
 
 /// The thread, and the way to it.
-pub(super) struct Helper {
+struct Helper {
     /// None: it is to end.
     jobs: Option<Sender<Job>>,
     queue: Receiver<Job>,
@@ -142,24 +229,11 @@ impl Helper {
         Some(Helper { jobs: Some(jobs), queue, results, thread: Some(thread) })
     }
 
-    /// False: the thread is no more, and the job that it had is lost.
-    fn share(&self, jobs: Vec<Job>, buf: &mut [u8]) -> (Vec<Done>, bool) {
-        let all = jobs.len();
-        let mut done = Vec::with_capacity(all);
+    fn offer(&self, jobs: Vec<Job>) {
         for job in jobs {
             // It cannot fail: we hold a receiver ourselves.
             let _ = self.jobs.as_ref().map(|way| way.send(job));
         }
-        while let Ok(job) = self.queue.try_recv() {
-            done.push(job.carry_out(buf));
-        }
-        while done.len() < all {
-            match self.results.recv() {
-                Ok(one) => done.push(one),
-                Err(_) => return (done, false),
-            }
-        }
-        (done, true)
     }
 }
 
@@ -172,10 +246,14 @@ impl Drop for Helper {
 }
 
 fn help(queue: &Receiver<Job>, results: &Sender<Done>) {
-    let mut buf = vec![0; super::engine::BUFFER];
-    while let Ok(job) = queue.recv() {
-        if results.send(job.carry_out(&mut buf)).is_err() {
-            return;
+    while let Ok(first) = queue.recv() {
+        let mut buf = vec![0; PIECE];
+        let mut next = Ok(first);
+        while let Ok(job) = next {
+            if results.send(job.carry_out(&mut buf)).is_err() {
+                return;
+            }
+            next = queue.recv_timeout(IDLE);
         }
     }
 }
@@ -185,6 +263,7 @@ mod tests {
     use super::super::flow::unblock;
     use super::super::testing::TempDir;
     use super::*;
+    use nix::fcntl::{FcntlArg, fcntl};
     use std::io::PipeWriter;
 
     /// A pipe with something in it, and the job to move that to a file.
@@ -199,13 +278,17 @@ mod tests {
 
     #[test]
     fn every_job_is_done_once_whoever_does_it() {
-        let (dir, mut hand, mut buf) = (TempDir::new(), Hand::NotYet, vec![0; 1 << 16]);
+        let (dir, mut hands) = (TempDir::new(), Hands::new());
         for turn in 0..100 {
             let (writers, jobs): (Vec<_>, Vec<_>) = (0..20)
                 .map(|token| job(&dir, token, format!("{turn} {token}").as_bytes(), u64::MAX))
                 .unzip();
-            let mut tokens: Vec<Token> =
-                hand.share(jobs, &mut buf).into_iter().map(|done| done.token).collect();
+            hands.offer(jobs);
+            let mut tokens = Vec::new();
+            while hands.away() > 0 {
+                let done = hands.do_one().or_else(|| hands.result(IDLE).unwrap());
+                tokens.extend(done.map(|done| done.token));
+            }
             tokens.sort_unstable();
             assert!(tokens.into_iter().eq(0..20));
             for token in 0..20u64 {
@@ -236,5 +319,12 @@ mod tests {
         let (dir, mut buf) = (TempDir::new(), vec![0; SHORT]);
         let (_writer, one) = job(&dir, 1, &[b'x'; SHORT * 3], SHORT as u64 + 1);
         assert_eq!(one.carry_out(&mut buf).read, SHORT * 2);
+
+        // What is gathered for one write does not add to that.
+        let (mut writer, one) = job(&dir, 2, b"x", BUFFER as u64 + 1);
+        fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIECE as i32)).unwrap();
+        writer.write_all(&[b'x'; BUFFER * 3]).unwrap();
+        assert_eq!(one.carry_out(&mut vec![0; PIECE]).read, BUFFER * 2);
+        assert_eq!(std::fs::read(dir.join("2")).unwrap().len(), BUFFER * 2);
     }
 }
