@@ -34,6 +34,8 @@ pub enum How {
         /// Permissions of a file that has to be made, before the umask.
         mode: u32,
     },
+    /// To write at the end of what is there.
+    Extend,
     /// To write it anew.
     Replace {
         /// Permissions of a file that has to be made, before the umask.
@@ -45,7 +47,7 @@ impl How {
     fn flags(self) -> OFlag {
         let access = match self {
             How::Read => OFlag::O_RDONLY,
-            How::Append { .. } => OFlag::O_WRONLY | OFlag::O_APPEND,
+            How::Append { .. } | How::Extend => OFlag::O_WRONLY | OFlag::O_APPEND,
             How::Replace { .. } => OFlag::O_WRONLY,
         };
         access | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC
@@ -54,7 +56,7 @@ impl How {
     /// Permissions of a file that has to be made; none: it is not made.
     fn made(self) -> Option<Mode> {
         match self {
-            How::Read => None,
+            How::Read | How::Extend => None,
             How::Append { mode } | How::Replace { mode } => Some(Mode::from_bits_truncate(mode)),
         }
     }

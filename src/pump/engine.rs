@@ -12,7 +12,7 @@ use crossbeam_channel::Receiver;
 
 use super::flow::{Flow, Turn};
 use super::gather::Next;
-use super::hand::{Done as JobDone, Hands, Job, Lost, is_crowd};
+use super::hand::{Done as JobDone, Hands, Job, Lost};
 use super::outlets::{Outlets, Token};
 use super::stdin::{Refused, Stdin};
 use super::timers::Timer;
@@ -134,6 +134,8 @@ impl Pump {
 
     fn turn(&mut self, ready: &mut Vec<Token>) {
         self.out.now = Mono::now();
+        // Read ends, stdin, and a pidfd.
+        self.out.of_programs = self.flows.len() + self.inputs.len() + self.runs.len();
         for _ in 0..MESSAGES {
             let Ok(msg) = self.queue.try_recv() else { break };
             self.call_home();
@@ -157,7 +159,10 @@ impl Pump {
         for &token in ready.iter() {
             self.ready(token);
         }
-        self.hands.offer(jobs);
+        let number = jobs.len();
+        if self.hands.offer(jobs) {
+            Stats::add(&self.shared.stats.offered, number);
+        }
         self.lend_a_hand();
         self.results(if nothing { GLANCE } else { Duration::ZERO });
     }
@@ -165,26 +170,18 @@ impl Pump {
     /// Takes out of `ready` what a second thread may help with, if that is much, and what one of the
     /// two has already.
     fn crowd(&mut self, ready: &mut Vec<Token>) -> Vec<Job> {
-        let Pump { flows, out, hands, shared, .. } = self;
+        let Pump { flows, out, hands, .. } = self;
         if hands.away() > 0 {
             ready.retain(|token| flows.get(token).is_none_or(|flow| !flow.lent));
         }
-        let is_crowd = |more: usize| is_crowd(hands.away() + more);
-        if !is_crowd(ready.len()) {
-            return Vec::new();
-        }
         let job = |token| flows.get(token).and_then(|flow| flow.job(out));
         let jobs: Vec<Job> = ready.iter().filter_map(job).collect();
-        if !is_crowd(jobs.len()) {
-            return Vec::new();
-        }
         for job in &jobs {
             if let Some(flow) = flows.get_mut(&job.token) {
                 flow.lent = true;
             }
         }
         ready.retain(|token| flows.get(token).is_none_or(|flow| !flow.lent));
-        Stats::add(&shared.stats.offered, jobs.len());
         jobs
     }
 
@@ -291,6 +288,10 @@ impl Pump {
             }
             Timer::Input(token) => self.flush_input(token),
             Timer::Sink(token) => self.out.tick(token),
+            Timer::Rest => {
+                self.out.rest_unused();
+                self.hands.rest();
+            }
             Timer::Early(id, generation) => {
                 if let Some(status) = self.early.remove(&(id, generation)) {
                     self.out.send(Msg::Exited { id, generation, status });

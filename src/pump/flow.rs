@@ -179,8 +179,8 @@ impl Flow {
         if waits || elsewhere || self.strip.is_some() || !self.gather.fills_up() {
             return None;
         }
-        let (log, room) = out.lend(self.sink?, plan)?;
-        Some(Job { token: self.token, pipe: self.fd.clone(), log, room })
+        let (log, at, room) = out.lend(self.sink?, plan)?;
+        Some(Job { token: self.token, pipe: self.fd.clone(), log, at, room })
     }
 
     /// Sees to the rest of what a job has begun.

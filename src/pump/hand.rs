@@ -4,10 +4,10 @@
 //! Why: such a crowd shares few processors with the one thread that reads it all, and each writer
 //! that is let go on by a read takes that thread's processor for a moment. Two threads get two turns.
 //!
-//! Nothing of the pump is shared. It lends what a [`Job`] holds and does jobs itself. It waits for
-//! what is still away before a message, a deadline or its end; so whatever it promises about order
-//! holds as if it had done everything alone. The thread is made when it is needed first, and sleeps
-//! when there is nothing to do.
+//! Nothing of the pump is shared. It lends what a [`Job`] holds and does jobs itself, all of them when
+//! there are few. It waits for what is still away before a message, a deadline or its end; so whatever
+//! it promises about order holds as if it had done everything alone. The thread is made when it is
+//! needed first, and sleeps when there is nothing to do.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -29,10 +29,12 @@ use super::outlets::Token;
 const CROWD: usize = 4;
 /// So many jobs that nobody has begun keep two threads busy while more are looked for.
 const FEW: usize = 3;
-/// Reads for a job, 2 MiB at most from pipes of the usual size.
-const READS: usize = 32;
-/// Bytes that are written at once: a file takes one large piece for less than its parts.
-const PIECE: usize = 512 << 10;
+/// Bytes after which a job is over, and reads, where they give little.
+const ENOUGH: usize = 2 << 20;
+const READS: usize = 64;
+/// Bytes that are written at once, to a place in the file that is a multiple of it: the page cache takes
+/// such a piece in folios as large as they come, others page by page.
+const PIECE: usize = 256 << 10;
 /// The thread's stack in bytes. Its buffer is on the heap.
 const STACK: usize = 64 << 10;
 /// The thread keeps its buffer for so long without work.
@@ -47,7 +49,9 @@ pub(super) struct Job {
     pub pipe: Arc<OwnedFd>,
     /// Its log, which no other stream writes to.
     pub log: Arc<File>,
-    /// Not more than one write above this, so that the log is rotated in time.
+    /// Where its last write ended.
+    pub at: u64,
+    /// Not more than one read above this, so that the log is rotated in time.
     pub room: u64,
 }
 
@@ -65,14 +69,16 @@ pub(super) struct Done {
 }
 
 impl Job {
-    /// As a turn of a stream that nobody else wants to see.
+    /// As a turn of a stream that nobody else wants to see. `buf` holds a piece.
     fn carry_out(self, buf: &mut [u8]) -> Done {
         let mut done = Done { token: self.token, ..Done::default() };
-        let mut held = 0;
+        let piece = buf.len();
+        let off = usize::try_from(self.at % piece as u64).unwrap_or(0);
+        let (mut held, mut end) = (0, piece - off);
         for _ in 0..READS {
             // Not more in one read than a stream gets that is read by the pump alone.
-            let end = buf.len().min(held + BUFFER);
-            let place = buf.get_mut(held..end).unwrap_or_default();
+            let place = buf.get_mut(held..end.min(held + BUFFER)).unwrap_or_default();
+            let little = place.len().min(SHORT);
             let n = match nix::unistd::read(&self.pipe, place) {
                 Ok(n) => n,
                 Err(Errno::EINTR) => continue,
@@ -83,13 +89,13 @@ impl Job {
             done.eof = n == 0;
             done.read += n;
             held += n;
-            if n < SHORT || done.read as u64 >= self.room {
+            if n < little || done.read as u64 >= self.room {
                 break;
             }
-            if buf.len() - held < SHORT {
+            if held == end {
                 done.rest = left_over(&self.log, buf.get(..held).unwrap_or_default()).to_vec();
-                held = 0;
-                if !done.rest.is_empty() {
+                (held, end) = (0, piece);
+                if !done.rest.is_empty() || done.read >= ENOUGH {
                     break;
                 }
             }
@@ -113,14 +119,11 @@ fn left_over<'a>(mut log: &File, mut data: &'a [u8]) -> &'a [u8] {
     data
 }
 
-/// So many busy streams are worth a second hand.
-pub(super) fn is_crowd(busy: usize) -> bool {
-    busy >= CROWD
-}
-
 /// Both of them: what is to be done, what was begun, and where the results are.
 pub(super) struct Hands {
     other: Other,
+    /// Jobs that only this thread does.
+    mine: VecDeque<Job>,
     /// Jobs whose result was not given out yet.
     away: usize,
     /// Of the pump's own thread, while there are jobs.
@@ -133,7 +136,7 @@ enum Other {
     /// There is one.
     Hired(Helper),
     /// There is only one processor, or no thread to be had.
-    None(VecDeque<Job>),
+    None,
 }
 
 /// The other thread is no more, and with it a job and its bytes.
@@ -143,7 +146,7 @@ pub(super) struct Lost;
 impl Hands {
     /// Of the pump alone, so far.
     pub fn new() -> Hands {
-        Hands { other: Other::NotYet, away: 0, buf: Vec::new() }
+        Hands { other: Other::NotYet, mine: VecDeque::new(), away: 0, buf: Vec::new() }
     }
 
     /// So many results are owed.
@@ -151,29 +154,29 @@ impl Hands {
         self.away
     }
 
-    /// Lets both take jobs, this thread by [`Hands::do_one`].
-    pub fn offer(&mut self, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
+    /// Lets both take jobs, this thread by [`Hands::do_one`]; a few only this thread. True: both.
+    pub fn offer(&mut self, jobs: Vec<Job>) -> bool {
+        self.away += jobs.len();
+        if self.away < CROWD {
+            self.mine.extend(jobs);
+            return false;
         }
         if matches!(self.other, Other::NotYet) {
-            self.other = Helper::hire().map_or_else(|| Other::None(VecDeque::new()), Other::Hired);
+            self.other = Helper::hire().map_or(Other::None, Other::Hired);
         }
-        self.away += jobs.len();
-        match &mut self.other {
+        match &self.other {
             Other::Hired(helper) => helper.offer(jobs),
-            Other::None(queue) => queue.extend(jobs),
-            Other::NotYet => {}
+            Other::None | Other::NotYet => self.mine.extend(jobs),
         }
+        true
     }
 
     /// Carries out a job that nobody has begun.
     pub fn do_one(&mut self) -> Option<Done> {
-        let job = match &mut self.other {
+        let job = self.mine.pop_front().or_else(|| match &self.other {
             Other::Hired(helper) => helper.queue.try_recv().ok(),
-            Other::None(queue) => queue.pop_front(),
-            Other::NotYet => None,
-        }?;
+            Other::None | Other::NotYet => None,
+        })?;
         self.buf.resize(PIECE, 0);
         let done = job.carry_out(&mut self.buf);
         self.away = self.away.saturating_sub(1);
@@ -201,9 +204,14 @@ impl Hands {
         }
     }
 
+    /// Gives back memory that only a crowd needs.
+    pub fn rest(&mut self) {
+        self.buf = Vec::new();
+    }
+
     /// After an error: nothing is owed any more, and the pump goes on alone.
     pub fn give_up(&mut self) {
-        *self = Hands { other: Other::None(VecDeque::new()), away: 0, buf: Vec::new() };
+        *self = Hands { other: Other::None, ..Hands::new() };
     }
 }
 
@@ -273,7 +281,7 @@ mod tests {
         unblock(&pipe);
         w.write_all(text).unwrap();
         let log = Arc::new(File::create(dir.join(&token.to_string())).unwrap());
-        (w, Job { token, pipe: Arc::new(pipe), log, room })
+        (w, Job { token, pipe: Arc::new(pipe), log, at: 0, room })
     }
 
     #[test]
@@ -283,7 +291,7 @@ mod tests {
             let (writers, jobs): (Vec<_>, Vec<_>) = (0..20)
                 .map(|token| job(&dir, token, format!("{turn} {token}").as_bytes(), u64::MAX))
                 .unzip();
-            hands.offer(jobs);
+            assert!(hands.offer(jobs));
             let mut tokens = Vec::new();
             while hands.away() > 0 {
                 let done = hands.do_one().or_else(|| hands.result(IDLE).unwrap());
@@ -303,7 +311,7 @@ mod tests {
     fn a_job_tells_of_the_end_and_of_what_the_log_did_not_take() {
         let (dir, mut buf) = (TempDir::new(), vec![0; 4]);
         let (writer, one) = job(&dir, 1, b"abc", u64::MAX);
-        let again = Job { token: 1, pipe: one.pipe.clone(), log: one.log.clone(), room: 9 };
+        let again = Job { token: 1, pipe: one.pipe.clone(), log: one.log.clone(), at: 3, room: 9 };
         assert_eq!(one.carry_out(&mut buf), Done { token: 1, read: 3, ..Done::default() });
         drop(writer);
         assert!(again.carry_out(&mut buf).eof);
@@ -322,7 +330,7 @@ mod tests {
 
         // What is gathered for one write does not add to that.
         let (mut writer, one) = job(&dir, 2, b"x", BUFFER as u64 + 1);
-        fcntl(&writer, FcntlArg::F_SETPIPE_SZ(PIECE as i32)).unwrap();
+        fcntl(&writer, FcntlArg::F_SETPIPE_SZ(1 << 20)).unwrap();
         writer.write_all(&[b'x'; BUFFER * 3]).unwrap();
         assert_eq!(one.carry_out(&mut vec![0; PIECE]).read, BUFFER * 2);
         assert_eq!(std::fs::read(dir.join("2")).unwrap().len(), BUFFER * 2);

@@ -18,6 +18,7 @@ mod gather;
 mod hand;
 mod outlets;
 pub mod pyrepr;
+mod resting;
 mod rotate;
 mod sink;
 mod stdin;

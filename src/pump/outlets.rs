@@ -11,8 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use std::os::fd::AsFd;
+use nix::sys::resource::{Resource, getrlimit};
+use std::os::fd::{AsFd, OwnedFd};
 
+use super::resting::is_starved;
 use super::sink::{Ctx, Limits, Sink};
 use super::syslog::Syslog;
 use super::target::{self, Target};
@@ -36,6 +38,14 @@ const KEEP_ALL: usize = 32 << 20;
 const ORPHAN: Duration = Duration::from_secs(30);
 /// Time for slow readers of our logs when the pump ends.
 const LAST_CALL: Duration = Duration::from_millis(300);
+/// A log that was not written to for so long, or up to twice that, is closed until there is something.
+const REST: Duration = Duration::from_secs(10);
+/// Logs that may be open however few descriptors there are, and descriptors for everything else than
+/// programs and their logs.
+const AWAKE: usize = 16;
+const OTHERS: usize = 64;
+/// To open a log takes a descriptor for its folder and one for itself.
+const RESERVE: usize = 2;
 
 struct Entry {
     sink: Sink,
@@ -68,6 +78,14 @@ pub(super) struct Outlets {
     notes: Vec<String>,
     syslog: Syslog,
     inbox: Mailbox,
+    /// Descriptors that programs take, without their logs.
+    pub of_programs: usize,
+    /// Plain files that are open, or a few less.
+    awake: usize,
+    /// [`Timer::Rest`] is set.
+    watching_rest: bool,
+    /// Descriptors that are given up when there are none left for a log.
+    reserve: Vec<OwnedFd>,
     /// The activity log: first the copy on standard output, then the file (reference's order).
     main: Vec<Token>,
     main_file: Option<Token>,
@@ -104,6 +122,10 @@ impl Outlets {
             notes: Vec::new(),
             syslog: Syslog::new(config.syslog),
             inbox: config.inbox,
+            of_programs: 0,
+            awake: 0,
+            watching_rest: false,
+            reserve: Vec::new(),
             main: Vec::new(),
             main_file: None,
             main_limits: Limits { maxbytes, backups },
@@ -112,16 +134,15 @@ impl Outlets {
             last_token: 0,
         };
         if stdout {
-            let token = out.acquire(Path::new("/dev/stdout"), "supervisord".into(), None);
-            out.main.push(token);
+            out.open(Path::new("/dev/stdout"), "supervisord".into(), None, true);
         }
         if let Some(path) = path {
             let file = target::open_for_spawn(&path)?;
-            let token = out.acquire(&path, "supervisord".into(), file);
+            let token = out.open(&path, "supervisord".into(), file, true);
             out.change(token, |sink, _| sink.mute = true);
-            out.main.push(token);
             out.main_file = Some(token);
         }
+        out.refill_reserve();
         Ok(out)
     }
 
@@ -131,8 +152,14 @@ impl Outlets {
         self.last_token
     }
 
-    /// The sink of a path, made when there is none. `file`: opened by a maker of children.
-    pub fn acquire(&mut self, path: &Path, label: String, file: Option<std::fs::File>) -> Token {
+    /// The sink of a path, made when there is none. `file`: opened by a maker of children, and closed
+    /// until there is something to write.
+    pub fn acquire(&mut self, path: &Path, label: String, file: Option<File>) -> Token {
+        self.open(path, label, file, false)
+    }
+
+    /// `main`: it is a target of the activity log, which is always open.
+    fn open(&mut self, path: &Path, label: String, file: Option<File>, main: bool) -> Token {
         // All names of an inherited descriptor are one.
         let path = match target::inherited_number(path) {
             Some(number) => PathBuf::from(format!("/dev/fd/{number}")),
@@ -145,7 +172,16 @@ impl Outlets {
         {
             entry.users += 1;
             entry.orphan_until = None;
-            self.change(token, |sink, ctx| sink.adopt(label, file, ctx));
+            if main {
+                self.main.push(token);
+            }
+            let rests = !self.main.contains(&token);
+            self.change(token, |sink, ctx| {
+                sink.adopt(label, file, ctx);
+                if rests {
+                    sink.rest_if_unused();
+                }
+            });
             return token;
         }
         let token = self.token();
@@ -161,7 +197,14 @@ impl Outlets {
         self.sinks.insert(token, entry);
         self.by_path.insert(path, token);
         // A failed open may have set a deadline.
-        self.change(token, |_, _| ());
+        if main {
+            self.main.push(token);
+        }
+        self.change(token, |sink, _| {
+            if !main {
+                sink.rest_if_unused();
+            }
+        });
         token
     }
 
@@ -229,6 +272,10 @@ impl Outlets {
             self.close_sink(token);
             return Some(result);
         }
+        if !self.watching_rest && entry.sink.is_awake() && !self.main.contains(&token) {
+            self.watching_rest = true;
+            self.timers.set(self.now.after(REST), Timer::Rest);
+        }
         // One timer per sink is enough: one that comes too early is set again.
         let deadline = entry.sink.deadline().into_iter().chain(entry.orphan_until).min();
         if let Some(at) = deadline
@@ -247,6 +294,9 @@ impl Outlets {
     /// appears in [`Outlets::released`].
     pub fn write(&mut self, token: Token, data: &[u8], plan: &StreamPlan, reader: Token) -> bool {
         let limits = Limits { maxbytes: plan.maxbytes, backups: plan.backups };
+        if !data.is_empty() && self.sinks.get(&token).is_some_and(|e| e.sink.is_resting()) {
+            self.wake(token);
+        }
         self.change(token, |sink, ctx| sink.write(data, limits, ctx));
         let Some(entry) = self.sinks.get_mut(&token).filter(|e| e.sink.is_slow()) else {
             return false;
@@ -257,8 +307,53 @@ impl Outlets {
         true
     }
 
+    /// Opens a log that was closed, for which others have to give way where descriptors are few. What
+    /// goes wrong comes up again when it is written to.
+    fn wake(&mut self, token: Token) {
+        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        if self.awake >= limit.saturating_sub(self.of_programs + OTHERS).max(AWAKE) {
+            self.rest_all(|sink| sink.rest());
+        }
+        let mut open = || self.sinks.get_mut(&token).map_or(Ok(()), |entry| entry.sink.wake());
+        if open().is_err_and(|e| is_starved(&e)) {
+            self.rest_all(|sink| sink.rest());
+            self.reserve.clear();
+            let _ = self.sinks.get_mut(&token).map(|entry| entry.sink.wake());
+        }
+        self.awake += 1;
+    }
+
+    /// Closes logs, as `rest` finds right.
+    fn rest_all(&mut self, rest: impl Fn(&mut Sink)) {
+        let main = &self.main;
+        let logs = self.sinks.iter_mut().filter(|(token, _)| !main.contains(token));
+        self.awake = logs
+            .filter_map(|(_, entry)| {
+                rest(&mut entry.sink);
+                entry.sink.is_awake().then_some(())
+            })
+            .count();
+    }
+
+    /// [`Timer::Rest`] has come: closes the logs that nobody has written to since the last time.
+    pub fn rest_unused(&mut self) {
+        self.rest_all(Sink::rest_if_unused);
+        self.refill_reserve();
+        self.watching_rest = self.awake > 0;
+        if self.watching_rest {
+            self.timers.set(self.now.after(REST), Timer::Rest);
+        }
+    }
+
+    fn refill_reserve(&mut self) {
+        let missing = RESERVE - self.reserve.len();
+        let more = || self.shared.eventfd().as_fd().try_clone_to_owned().ok();
+        self.reserve.extend(std::iter::repeat_with(more).take(missing).flatten());
+    }
+
     /// The log of a stream for someone else to write to, if no other stream does.
-    pub fn lend(&self, token: Token, plan: &StreamPlan) -> Option<(Arc<File>, u64)> {
+    pub fn lend(&self, token: Token, plan: &StreamPlan) -> Option<(Arc<File>, u64, u64)> {
         let entry = self.sinks.get(&token).filter(|e| e.users == 1)?;
         entry.sink.lend(plan.maxbytes, self.now)
     }
@@ -417,5 +512,146 @@ impl Outlets {
         // What they had to say.
         self.say_notes();
         files.into_iter().for_each(|t| self.close_sink(t));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::TempDir;
+    use super::*;
+    use crate::coordinator::inbox::Channel;
+    use crate::coordinator::mailbox::mailbox;
+    use crate::sys::alone;
+    use crate::sys::fds::EventFd;
+    use nix::sys::resource::setrlimit;
+    use std::fs;
+
+    fn outlets(dir: &TempDir) -> Outlets {
+        let (inbox, _) = mailbox();
+        let path = Some(dir.join("sd.log"));
+        let level = Level::Info;
+        let main_log = MainLog { path, maxbytes: 0, backups: 0, stdout: false, level };
+        let config = PumpConfig { main_log, syslog: dir.join("syslog"), inbox };
+        let wake = Arc::new(EventFd::new().unwrap());
+        Outlets::new(config, Arc::new(Shared::new(wake, false))).unwrap()
+    }
+
+    fn plan(path: &Path) -> StreamPlan {
+        StreamPlan {
+            name: "w".into(),
+            channel: Channel::Stdout,
+            path: Some(path.to_owned()),
+            maxbytes: 0,
+            backups: 0,
+            syslog: false,
+            strip_ansi: false,
+            capture_maxbytes: 0,
+            events_enabled: false,
+            listener: false,
+        }
+    }
+
+    impl Outlets {
+        /// A log as a child's start brings it.
+        fn started(&mut self, path: &Path) -> (Token, StreamPlan) {
+            let file = target::open_for_spawn(path).unwrap();
+            (self.acquire(path, "w".into(), file), plan(path))
+        }
+        fn say(&mut self, (token, plan): &(Token, StreamPlan), text: &str) {
+            assert!(!self.write(*token, text.as_bytes(), plan, 0));
+        }
+    }
+
+    /// Descriptors of this process with a file in this folder.
+    fn open_in(dir: &TempDir) -> usize {
+        let links = fs::read_dir("/proc/self/fd").unwrap();
+        links.filter_map(|l| fs::read_link(l.ok()?.path()).ok()).fold(0, |n, path| {
+            let log = path.starts_with(dir.path()) && !path.ends_with("sd.log");
+            n + usize::from(log)
+        })
+    }
+
+    #[test]
+    fn a_log_is_open_while_it_is_written_to() {
+        let dir = TempDir::new();
+        let mut out = outlets(&dir);
+        let logs: Vec<_> = (0..5).map(|n| out.started(&dir.join(&n.to_string()))).collect();
+        assert_eq!((open_in(&dir), out.timers.next()), (0, None));
+        out.say(&logs[0], "one");
+        out.say(&logs[1], "one");
+        assert_eq!(open_in(&dir), 2);
+        for (used, left) in [(true, 2), (true, 1), (false, 1), (false, 0)] {
+            // The one and only timer, as long as there is something to close.
+            out.now = out.timers.next().unwrap();
+            assert_eq!(out.timers.pop_due(out.now), Some(Timer::Rest));
+            out.rest_unused();
+            if used {
+                out.say(&logs[0], "two");
+            }
+            assert_eq!(open_in(&dir), left);
+        }
+        assert_eq!(out.timers.next(), None);
+        assert_eq!(fs::read_to_string(dir.join("0")).unwrap(), "onetwotwo");
+        out.line(b"the activity log stays open\n");
+        assert_eq!(out.timers.next(), None);
+    }
+
+    #[test]
+    fn the_activity_log_stays_open_for_a_program_that_logs_to_it() {
+        let dir = TempDir::new();
+        let mut out = outlets(&dir);
+        let log = out.started(&dir.join("sd.log"));
+        out.line(b"one\n");
+        out.say(&log, "two\n");
+        out.rest_unused();
+        out.rest_unused();
+        assert!(out.sinks[&log.0].sink.is_awake());
+        assert_eq!(fs::read_to_string(dir.join("sd.log")).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn with_few_descriptors_logs_take_turns_and_nothing_is_lost() {
+        let name = "pump::outlets::tests::with_few_descriptors_logs_take_turns_and_nothing_is_lost";
+        if alone::file().is_none() {
+            let run = alone::run(name, Path::new("/"));
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            return;
+        }
+        let dir = TempDir::new();
+        let mut out = outlets(&dir);
+        let logs: Vec<_> = (0..100).map(|n| out.started(&dir.join(&n.to_string()))).collect();
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        let open = || fs::read_dir("/proc/self/fd").unwrap().count();
+        let set = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+
+        // Programs need most of them.
+        out.of_programs = 1000;
+        set(1000 + OTHERS as u64 + 20);
+        for turn in 0..3 {
+            for log in &logs {
+                out.say(log, &turn.to_string());
+                assert!((1..=20).contains(&open_in(&dir)), "{}", open_in(&dir));
+            }
+        }
+        // There are none: all but one of the logs make room, and at first the reserve.
+        out.rest_all(Sink::rest);
+        let full: Vec<_> = {
+            set(open() as u64 + 10);
+            std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect()
+        };
+        for turn in 3..6 {
+            for log in &logs {
+                out.say(log, &turn.to_string());
+            }
+        }
+        drop(full);
+        set(soft);
+        for n in 0..100 {
+            assert_eq!(fs::read_to_string(dir.join(&n.to_string())).unwrap(), "012345");
+        }
+        out.say_notes();
+        assert_eq!(fs::read_to_string(dir.join("sd.log")).unwrap(), "");
+        out.rest_unused();
+        assert_eq!(out.reserve.len(), RESERVE);
     }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
+use super::resting::{Resting, is_starved};
 use super::rotate;
 use super::target::{self, NEW_MODE, Target};
 use super::trouble::Trouble;
@@ -75,6 +76,10 @@ pub(super) struct Sink {
     /// Whose it is, for warnings: `'web' stdout`.
     label: String,
     target: Option<Target>,
+    /// The target was closed, and is opened for the next bytes.
+    resting: Option<Resting>,
+    /// There was something to write since [`Sink::rest_if_unused`] was called last.
+    used: bool,
     /// Watched targets that were replaced: to be taken out of the epoll set, then closed.
     pub retired: Vec<Target>,
     state: State,
@@ -99,6 +104,8 @@ impl Sink {
             path,
             label,
             target: None,
+            resting: None,
+            used: false,
             retired: Vec::new(),
             state: State::Fine,
             limits: Limits { maxbytes: 0, backups: 0 },
@@ -126,6 +133,9 @@ impl Sink {
     pub fn adopt(&mut self, label: String, file: Option<Target>, ctx: &mut Ctx<'_>) {
         self.label = label;
         let Some(new) = file else { return };
+        if self.is_resting() && self.resting.as_ref().is_some_and(|old| old.is(&new)) {
+            return;
+        }
         if self.target.as_ref().is_none_or(|old| !old.is_same_file(&new)) {
             self.install(new);
             self.flush(true, ctx);
@@ -136,6 +146,7 @@ impl Sink {
     /// its limit by one write (as in the reference).
     pub fn write(&mut self, data: &[u8], limits: Limits, ctx: &mut Ctx<'_>) {
         self.limits = limits;
+        self.used = true;
         if self.retry_time().is_some_and(|t| ctx.now >= t) {
             self.retry(ctx);
         }
@@ -146,22 +157,33 @@ impl Sink {
         }
     }
 
-    /// The log for someone else to write to, if it is a file that works, and how much until it is to
-    /// be rotated. What comes of it is told by a [`Sink::write`] of what is left.
-    pub fn lend(&self, maxbytes: i64, now: Mono) -> Option<(Arc<File>, u64)> {
+    /// The log for someone else to write to, if it is a file that works, where its last write ended,
+    /// and how much until it is to be rotated. What comes of it is told by a [`Sink::write`] of what is
+    /// left.
+    pub fn lend(&self, maxbytes: i64, now: Mono) -> Option<(Arc<File>, u64, u64)> {
         let target = self.target.as_ref().filter(|t| t.is_plain() && self.state == State::Fine)?;
         let limit = u64::try_from(maxbytes).unwrap_or(0);
         let never = limit == 0 || now < self.rotate_from;
-        let room = match target.position() {
+        let at = target.position();
+        let room = match at {
             _ if never => u64::MAX,
             // Not written to yet: what it holds shows after the first write.
             0 => 0,
             at => limit.saturating_sub(at),
         };
-        Some((target.lend(), room))
+        Some((target.lend(), at, room))
     }
 
     fn put(&mut self, mut data: &[u8], ctx: &mut Ctx<'_>) {
+        if !data.is_empty()
+            && let Err(e) = self.wake()
+        {
+            self.owe(&e, ctx);
+            return match self.state {
+                State::Failing { keep: true, .. } => self.keep(data, ctx),
+                _ => self.lose(data.len(), ctx),
+            };
+        }
         while !data.is_empty() {
             let Some(target) = &self.target else {
                 return self.fail(&io::Error::from(Errno::EBADF), data, ctx);
@@ -288,6 +310,7 @@ impl Sink {
         }
         self.install_none();
         self.target = Some(target);
+        self.resting = None;
         self.stale = false;
     }
 
@@ -301,10 +324,12 @@ impl Sink {
 
     /// Opens the path again. With no descriptor left the old file is given up first.
     fn open_again(&mut self, truncate: bool) -> io::Result<()> {
-        let mut result = target::open(&self.path, self.mode, truncate);
-        let starved = |e: &io::Error| matches!(errno(e), Errno::EMFILE | Errno::ENFILE);
-        if result.as_ref().is_err_and(starved) && self.target.as_ref().is_some_and(Target::is_plain)
-        {
+        let mut result = match &self.resting {
+            Some(log) => log.open(&self.path, self.mode),
+            None => target::open(&self.path, self.mode, truncate),
+        };
+        let plain = self.target.as_ref().is_some_and(Target::is_plain);
+        if result.as_ref().is_err_and(is_starved) && plain {
             self.target = None;
             result = target::open(&self.path, self.mode, truncate);
         }
@@ -425,15 +450,55 @@ impl Sink {
         self.install_none();
     }
 
+    /// Closed until there is something to write.
+    pub fn is_resting(&self) -> bool {
+        self.resting.is_some() && self.state == State::Fine
+    }
+
+    /// A plain file is open.
+    pub fn is_awake(&self) -> bool {
+        self.target.as_ref().is_some_and(Target::is_plain)
+    }
+
+    /// Opens what was closed by [`Sink::rest`].
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn wake(&mut self) -> io::Result<()> {
+        if self.resting.is_some() { self.open_again(false) } else { Ok(()) }
+    }
+
+    /// Closes a file that works, until there is something to write.
+    pub fn rest(&mut self) {
+        let works = self.state == State::Fine && self.pending.is_empty();
+        let log = self.target.as_ref().filter(|t| t.is_plain() && works).and_then(Resting::of);
+        if log.is_some() {
+            self.install_none();
+            self.resting = log;
+        }
+    }
+
+    /// Closes a file that nothing was written to since the last call.
+    pub fn rest_if_unused(&mut self) {
+        if !std::mem::take(&mut self.used) {
+            self.rest();
+        }
+    }
+
     /// Closes and opens the path again (SIGUSR2). False when that failed. Nothing happens to an
     /// inherited descriptor.
     pub fn reopen(&mut self, ctx: &mut Ctx<'_>) -> bool {
         if target::inherited_number(&self.path).is_some() {
             return true;
         }
+        // Whatever it was before, what is under the name now counts.
+        let rested = self.resting.take().is_some();
         match self.open_again(false) {
             Ok(()) => {
                 self.flush(true, ctx);
+                if rested {
+                    self.rest();
+                }
                 true
             }
             Err(e) => {
@@ -554,7 +619,7 @@ mod tests {
         fs::write(&path, "before").unwrap();
         let mut sink = bench.sink(&path);
         let limits = Limits { maxbytes: 100, backups: 1 };
-        let room = |sink: &Sink, max| sink.lend(max, Mono(1)).map(|(_, room)| room);
+        let room = |sink: &Sink, max| sink.lend(max, Mono(1)).map(|(_, _, room)| room);
         assert_eq!(room(&sink, 100), Some(0), "what the file holds is not known yet");
         assert_eq!(room(&sink, 0), Some(u64::MAX));
         sink.write(&[b'x'; 60], limits, &mut bench.ctx());
@@ -631,6 +696,100 @@ mod tests {
         sink.write(b"three", OFF, &mut bench.ctx());
         assert_eq!(fs::read(&moved).unwrap(), b"onetwo");
         assert_eq!(fs::read(&path).unwrap(), b"three");
+    }
+
+    #[test]
+    fn a_file_is_closed_when_it_was_not_written_to_and_opened_for_the_next_bytes() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let path = dir.join("w");
+        let mut sink = bench.sink(&path);
+        sink.rest_if_unused();
+        assert!(sink.is_resting() && !sink.is_awake() && path.exists());
+        let limits = Limits { maxbytes: 8, backups: 1 };
+        sink.write(b"one", limits, &mut bench.ctx());
+        assert!(sink.is_awake() && !sink.is_resting());
+        sink.rest_if_unused();
+        assert!(sink.is_awake(), "written to since the last time");
+        sink.rest_if_unused();
+        assert!(sink.is_resting());
+        assert!(sink.lend(0, bench.now).is_none());
+        sink.write(b"", limits, &mut bench.ctx());
+        assert!(sink.is_resting(), "nothing to write");
+        sink.write(b"three", limits, &mut bench.ctx());
+        assert_eq!(sizes(&path), [0, 8], "rotated by all that is in it");
+    }
+
+    #[test]
+    fn only_a_plain_file_that_works_is_closed() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let pipe = dir.join("fifo");
+        fifo(&pipe);
+        let _reader = fs::OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
+        let mut sink = bench.sink(&pipe);
+        sink.rest();
+        assert!(!sink.is_resting());
+        let mut sink = bench.sink(&dir.join("no/file"));
+        sink.rest();
+        assert!(!sink.is_resting());
+    }
+
+    #[test]
+    fn a_closed_log_is_found_again_when_its_folder_is_back_and_nothing_is_lost() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let (folder, path) = (dir.join("f"), dir.join("f/w"));
+        fs::create_dir(&folder).unwrap();
+        let mut sink = bench.sink(&path);
+        sink.write(b"one", OFF, &mut bench.ctx());
+        sink.rest();
+        fs::rename(&folder, dir.join("away")).unwrap();
+        sink.write(b"two", OFF, &mut bench.ctx());
+        assert!(!sink.is_resting() && !sink.is_awake());
+        assert_eq!(bench.notes.len(), 1);
+        assert!(bench.notes[0].contains("cannot open") && bench.notes[0].contains("ENOENT"));
+        fs::rename(dir.join("away"), &folder).unwrap();
+        bench.later(10);
+        sink.write(b"three", OFF, &mut bench.ctx());
+        assert_eq!(fs::read(&path).unwrap(), b"onetwothree");
+        assert_eq!((bench.lost(), bench.notes.len()), (0, 2));
+    }
+
+    #[test]
+    fn a_closed_log_is_made_anew_by_reopen_and_clear_and_stays_closed() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let (path, moved) = (dir.join("w"), dir.join("moved"));
+        let mut sink = bench.sink(&path);
+        sink.write(b"one", OFF, &mut bench.ctx());
+        sink.rest();
+        fs::rename(&path, &moved).unwrap();
+        assert!(sink.reopen(&mut bench.ctx()));
+        assert!(sink.is_resting() && path.exists());
+        sink.write(b"two", OFF, &mut bench.ctx());
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        sink.rest();
+        assert!(sink.clear(true, &mut bench.ctx()));
+        assert!(sink.is_resting());
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        sink.write(b"three", OFF, &mut bench.ctx());
+        assert_eq!(fs::read(&path).unwrap(), b"three");
+        assert_eq!(fs::read(&moved).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_closed_log_stays_closed_when_its_program_starts_again() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let path = dir.join("w");
+        let mut sink = bench.sink(&path);
+        let start = |sink: &mut Sink, bench: &mut Bench| {
+            let file = target::open_for_spawn(&path).unwrap().and_then(Target::adopt);
+            sink.adopt("'w' stdout".into(), file, &mut bench.ctx());
+        };
+        sink.rest();
+        start(&mut sink, &mut bench);
+        assert!(sink.is_resting());
+        fs::rename(&path, dir.join("moved")).unwrap();
+        start(&mut sink, &mut bench);
+        sink.write(b"new", OFF, &mut bench.ctx());
+        assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
     #[test]

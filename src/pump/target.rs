@@ -93,12 +93,23 @@ pub(super) fn open(path: &Path, mode: u32, truncate: bool) -> io::Result<Target>
 }
 
 fn open_named(path: &Path, mode: u32, truncate: bool) -> io::Result<Target> {
-    let file = guarded::open(path, How::Append { mode })?;
-    let regular = file.metadata()?.is_file();
-    if truncate && regular {
-        file.set_len(0)?;
+    let target = opened(guarded::open(path, How::Append { mode })?)?;
+    if truncate && target.is_plain() {
+        target.file.set_len(0)?;
     }
-    let kind = if regular { Kind::Regular } else { Kind::Device };
+    Ok(target)
+}
+
+/// Opens what is there, and makes nothing.
+///
+/// # Errors
+/// Those of open(2).
+pub(super) fn open_existing(path: &Path) -> io::Result<Target> {
+    opened(guarded::open(path, How::Extend)?)
+}
+
+fn opened(file: File) -> io::Result<Target> {
+    let kind = if file.metadata()?.is_file() { Kind::Regular } else { Kind::Device };
     Ok(Target::new(file, kind))
 }
 
@@ -156,6 +167,11 @@ impl Target {
     /// May be rotated, removed and opened again.
     pub fn is_plain(&self) -> bool {
         self.kind == Kind::Regular
+    }
+
+    /// To look at.
+    pub fn file(&self) -> &File {
+        &self.file
     }
 
     /// For someone else to write to, while we do not.

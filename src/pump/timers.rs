@@ -13,6 +13,8 @@ use crate::sys::clock::Mono;
 pub(super) enum Timer {
     /// A stream that is left alone for a moment.
     Flow(Token),
+    /// Logs that nobody writes to.
+    Rest,
     /// A child's input that cannot be watched for room.
     Input(Token),
     /// A log target that is to be tried again, or given up.

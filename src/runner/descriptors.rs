@@ -2,23 +2,22 @@
 
 use crate::config::model::{Config, Group, GroupKind, Level, LogTarget, Output, Program};
 
-/// What supervisord needs for itself: its logs, sockets and wake-ups, the pipes of a child that is being
-/// made, and some clients.
-const OWN: u64 = 64;
+/// What supervisord needs for itself: its log, sockets and wake-ups, the pipes of a child that is being
+/// made, some clients, and the logs that are written to at the time.
+const OWN: u64 = 80;
 
-/// What one process costs while it lives: a pidfd, its stdin, and for each stream that somebody can read
-/// a pipe and, with a log, its file.
+/// What one process costs while it lives: a pidfd, its stdin, and a pipe for each stream that somebody
+/// can read. A log is only open while it is written to.
 fn of_process(group: &Group, program: &Program, debugging: bool) -> u64 {
     let listener = matches!(group.kind, GroupKind::Listeners(_));
     let stream = |output: &Output, listener: bool| {
-        let file = output.target != LogTarget::None;
-        let read = file
+        let read = output.target != LogTarget::None
             || output.syslog
             || output.events_enabled
             || output.capture_maxbytes > 0
             || listener
             || debugging;
-        u64::from(read) + u64::from(file)
+        u64::from(read)
     };
     let stdin = u64::from(!matches!(group.kind, GroupKind::FastCgi(_)));
     let stderr = if program.redirect_stderr { 0 } else { stream(&program.stderr, false) };
@@ -58,11 +57,11 @@ mod tests {
         let both = |p: &mut Program| {
             (p.stdout.target, p.stderr.target) = (file.clone(), LogTarget::Auto);
         };
-        assert_eq!(cost(&both, false), 6);
+        assert_eq!(cost(&both, false), 4);
         let merged = |p: &mut Program| {
             both(p);
             p.redirect_stderr = true;
         };
-        assert_eq!(cost(&merged, false), 4);
+        assert_eq!(cost(&merged, false), 3);
     }
 }

@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod epoll;
 pub mod errno;
 pub mod fds;
+pub mod handle;
 pub mod limits;
 pub mod memory;
 pub mod notify;

@@ -1,0 +1,165 @@
+//! Logs that are closed while nobody writes, so that they cost no descriptor, and how they are found
+//! again.
+//!
+//! Runs on the pump's thread. A log goes on in the file that it was: as a rule that has its name still;
+//! one that was moved is opened by its handle, where the kernel lets us ([`crate::sys::handle`]). Where
+//! it does not, and when the file was deleted, a new one is made under the name.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::stat::Mode;
+
+use super::target::{self, Target};
+use crate::guarded::errno;
+use crate::sys::handle::FileHandle;
+
+/// A regular file that was open.
+#[derive(Debug)]
+pub(super) struct Resting {
+    device: u64,
+    inode: u64,
+    handle: Option<FileHandle>,
+}
+
+/// There is no descriptor left, in this process or on this machine.
+pub(super) fn is_starved(error: &io::Error) -> bool {
+    matches!(errno(error), Errno::EMFILE | Errno::ENFILE)
+}
+
+impl Resting {
+    /// To find it again; none if it cannot be told from others.
+    pub fn of(target: &Target) -> Option<Resting> {
+        let meta = target.file().metadata().ok()?;
+        let handle = FileHandle::of(target.file()).ok();
+        Some(Resting { device: meta.dev(), inode: meta.ino(), handle })
+    }
+
+    /// This is the file.
+    pub fn is(&self, target: &Target) -> bool {
+        let meta = target.file().metadata();
+        meta.is_ok_and(|m| (m.dev(), m.ino()) == (self.device, self.inode))
+    }
+
+    /// Opens it again, or what is under its name by now. `mode`: of a file that has to be made.
+    ///
+    /// # Errors
+    /// As [`target::open`].
+    pub fn open(&self, path: &Path, mode: u32) -> io::Result<Target> {
+        match target::open_existing(path) {
+            Ok(found) if self.is(&found) => return Ok(found),
+            Err(e) if is_starved(&e) => return Err(e),
+            _ => {}
+        }
+        match self.open_moved(path) {
+            Some(moved) => Ok(moved),
+            None => target::open(path, mode, false),
+        }
+    }
+
+    /// The file, wherever it is now, if it still has a name.
+    fn open_moved(&self, path: &Path) -> Option<Target> {
+        let handle = self.handle.as_ref()?;
+        let folder = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let folder = open(path.parent()?, folder, Mode::empty()).ok()?;
+        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        let target = Target::adopt(File::from(handle.open(folder, flags).ok()?))?;
+        // A handle of another file system may fit something here.
+        (self.is(&target) && target.mode_and_linked().1).then_some(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::target::NEW_MODE;
+    use super::super::testing::TempDir;
+    use super::*;
+    use std::fs;
+
+    /// A log with a line in it, closed.
+    fn resting(path: &Path) -> Resting {
+        let target = target::open(path, 0o600, false).unwrap();
+        target.write(b"one\n").unwrap();
+        Resting::of(&target).unwrap()
+    }
+
+    /// What a next line makes of it.
+    fn goes_on(log: &Resting, path: &Path) {
+        log.open(path, 0o600).unwrap().write(b"two\n").unwrap();
+    }
+
+    #[test]
+    fn a_log_goes_on_where_it_was() {
+        let dir = TempDir::new();
+        let path = dir.join("log");
+        let log = resting(&path);
+        goes_on(&log, &path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\ntwo\n");
+        // as after copytruncate
+        fs::write(&path, "").unwrap();
+        goes_on(&log, &path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    }
+
+    #[test]
+    fn a_moved_log_goes_on_in_its_file_or_under_its_name() {
+        let dir = TempDir::new();
+        let (path, moved) = (dir.join("log"), dir.join("moved"));
+        for anew in [false, true] {
+            for with_handle in [true, false] {
+                let mut log = resting(&path);
+                if !with_handle {
+                    log.handle = None;
+                }
+                fs::rename(&path, &moved).unwrap();
+                if anew {
+                    fs::write(&path, "other\n").unwrap();
+                }
+                let by_handle = log.open_moved(&path).is_some();
+                assert!(!by_handle || with_handle);
+                goes_on(&log, &path);
+                let (old, new) = if by_handle { ("one\ntwo\n", "") } else { ("one\n", "two\n") };
+                assert_eq!(fs::read_to_string(&moved).unwrap(), old);
+                let expected = format!("{}{new}", if anew { "other\n" } else { "" });
+                assert_eq!(fs::read_to_string(&path).unwrap_or_default(), expected);
+                assert_eq!(path.exists(), anew || !by_handle, "nothing is made without need");
+                let _ = (fs::remove_file(&path), fs::remove_file(&moved));
+            }
+        }
+    }
+
+    #[test]
+    fn a_deleted_log_begins_anew_with_its_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = TempDir::new();
+        let path = dir.join("log");
+        let log = resting(&path);
+        fs::remove_file(&path).unwrap();
+        goes_on(&log, &path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+        // Deleted, but open somewhere: nobody could read what is written there.
+        let log = resting(&path);
+        let _open = fs::File::open(&path).unwrap();
+        fs::remove_file(&path).unwrap();
+        goes_on(&log, &path);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "two\n");
+    }
+
+    #[test]
+    fn a_log_whose_name_is_something_else_now_tells_why_it_cannot_be_opened() {
+        let dir = TempDir::new();
+        let path = dir.join("log");
+        let mut log = resting(&path);
+        log.handle = None;
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let error = log.open(&path, NEW_MODE).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(libc::EISDIR));
+    }
+}

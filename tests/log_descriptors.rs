@@ -1,0 +1,140 @@
+//! Descriptors are a budget: a program takes four at most, its logs are open only while it writes, and
+//! wherever they are meanwhile, nothing that it writes is lost.
+#![allow(clippy::unwrap_used)]
+
+mod env;
+
+use env::{TestEnv, proc_fds, wait_for};
+use nix::sys::signal::Signal;
+
+/// Waits until the daemon has so many descriptors.
+fn wait_open(env: &TestEnv, number: usize, when: &str) {
+    wait_for(&format!("{number} descriptors {when}, not {}", proc_fds(env.pid()).len()), || {
+        (proc_fds(env.pid()).len() == number).then_some(())
+    });
+}
+
+fn say(env: &TestEnv, name: &str, text: &str) {
+    env.sup("sendProcessStdin", &[name, text]).unwrap();
+}
+
+#[test]
+fn a_program_takes_four_descriptors_at_most() {
+    let kinds = [
+        (
+            "both",
+            "stderr_logfile=@DIR@/%(process_num)d.err\nstdout_logfile=@DIR@/%(process_num)d",
+            4,
+        ),
+        ("auto", "", 4),
+        ("merged", "redirect_stderr=true", 3),
+        ("syslog", "stdout_logfile=NONE\nstderr_logfile=NONE\nstdout_syslog=true", 3),
+        ("none", "stdout_logfile=NONE\nstderr_logfile=NONE", 2),
+    ];
+    let sections: String = kinds
+        .iter()
+        .map(|(name, options, _)| {
+            format!(
+                "[program:{name}]\ncommand=/bin/cat\nnumprocs=10\nautostart=false\n\
+                 process_name=%(process_num)d\n{options}\n"
+            )
+        })
+        .collect();
+    let env = TestEnv::started(&sections);
+    let mut open = wait_for("a quiet daemon", || {
+        let before = proc_fds(env.pid()).len();
+        env.settle();
+        (proc_fds(env.pid()).len() == before).then_some(before)
+    });
+    for (name, _, each) in kinds {
+        env.sup("startProcessGroup", &[name]).unwrap();
+        open += 10 * each;
+        wait_open(&env, open, name);
+    }
+    for (name, _, each) in kinds {
+        env.sup("stopProcessGroup", &[name]).unwrap();
+        open -= 10 * each;
+        wait_open(&env, open, name);
+    }
+}
+
+#[test]
+fn few_descriptors_do_for_many_programs_that_all_write() {
+    let mut env = TestEnv::new();
+    env.write("twice.sh", "while read -r line; do echo \"$line\"; echo \"$line\" >&2; done\n");
+    env.configure_with(
+        "minfds=340\n",
+        "[program:p]\ncommand=/bin/sh @DIR@/twice.sh\nnumprocs=60\nprocess_name=%(process_num)d\n\
+         startsecs=0\nstdout_logfile=@DIR@/%(process_num)d.out\n\
+         stderr_logfile=@DIR@/%(process_num)d.err\n",
+    );
+    // Four for each, and 80 for the daemon. With their logs open there would have to be 440.
+    env.start_by_shell("ulimit -n 340; exec \"$@\"");
+    let mut text = String::new();
+    for line in ["one\n", "two\n", "three\n"] {
+        text += line;
+        for n in 0..60 {
+            say(&env, &format!("p:{n}"), line);
+        }
+        for n in 0..60 {
+            env.wait_text(&format!("{n}.out"), &text);
+            env.wait_text(&format!("{n}.err"), &text);
+        }
+    }
+    for n in 0..60 {
+        assert_eq!(
+            (env.read(&format!("{n}.out")), env.read(&format!("{n}.err"))),
+            (text.clone(), text.clone())
+        );
+    }
+    for trouble in ["open files", "cannot", "WARN"] {
+        let lines = env.log_with(trouble);
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_log_that_was_moved_or_deleted_meanwhile_loses_nothing() {
+    let env = TestEnv::started(
+        "[program:cat]\ncommand=/bin/cat\nstartsecs=0\nstdout_logfile=@DIR@/log\n",
+    );
+    env.wait_state("cat", "RUNNING");
+    let (log, moved) = (env.path("log"), env.path("moved"));
+    std::fs::rename(&log, &moved).unwrap();
+    say(&env, "cat", "one\n");
+    // In the same file where the kernel opens files by handle for us, else in a new one.
+    let file = wait_for("the first line", || {
+        ["moved", "log"]
+            .into_iter()
+            .find(|name| env.path(name).exists() && env.read(name) == "one\n")
+    });
+    assert_eq!(log.exists(), file == "log");
+    env.signal(Signal::SIGUSR2);
+    env.wait_file("log");
+    say(&env, "cat", "two\n");
+    env.wait_text("log", "two\n");
+
+    env.sup("stopProcess", &["cat"]).unwrap();
+    env.sup("startProcess", &["cat"]).unwrap();
+    std::fs::remove_file(&log).unwrap();
+    say(&env, "cat", "three\n");
+    env.wait_text("log", "three\n");
+    assert_eq!(env.read("log"), "three\n");
+}
+
+#[test]
+fn a_program_that_never_wrote_finds_its_log_again_after_it_was_cleared_and_reopened() {
+    let env = TestEnv::started(
+        "[program:cat]\ncommand=/bin/cat\nstartsecs=0\nstdout_logfile=@DIR@/log\n",
+    );
+    env.wait_state("cat", "RUNNING");
+    env.sup("clearProcessLogs", &["cat"]).unwrap();
+    env.wait_file("log");
+    std::fs::rename(env.path("log"), env.path("moved")).unwrap();
+    env.signal(Signal::SIGUSR2);
+    env.wait_file("log");
+    std::fs::write(env.path("log"), "before\n").unwrap();
+    say(&env, "cat", "one\n");
+    env.wait_text("log", "before\none\n");
+    assert_eq!(env.read("moved"), "");
+}
