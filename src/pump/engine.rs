@@ -137,14 +137,22 @@ impl Pump {
         // Read ends, stdin, and a pidfd.
         self.out.of_programs = self.flows.len() + self.inputs.len() + self.runs.len();
         for _ in 0..MESSAGES {
+            // Before one is taken out, so that none is lost with an error of ours.
+            if !self.queue.is_empty() {
+                self.call_home();
+            }
+            if self.hands.away() > 0 {
+                break;
+            }
             let Ok(msg) = self.queue.try_recv() else { break };
-            self.call_home();
             self.message(msg);
         }
         self.out.write_lines();
-        while let Some(timer) = self.out.timers.pop_due(self.out.now) {
+        while self.out.timers.next().is_some_and(|at| at <= self.out.now) {
             self.call_home();
-            self.timer(timer);
+            if let Some(timer) = self.out.timers.pop_due(self.out.now) {
+                self.timer(timer);
+            }
         }
         self.out.say_notes();
         self.resume();

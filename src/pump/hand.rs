@@ -185,7 +185,8 @@ impl Hands {
 
     /// The other thread will soon have nothing to do.
     pub fn run_low(&self) -> bool {
-        matches!(&self.other, Other::Hired(helper) if helper.queue.len() < FEW)
+        let is_low = |other: &Other| matches!(other, Other::Hired(h) if h.queue.len() < FEW);
+        self.mine.is_empty() && is_low(&self.other)
     }
 
     /// A result of the other thread, after waiting for it so long at most.
@@ -304,6 +305,26 @@ mod tests {
                 assert_eq!(text, format!("{turn} {token}"));
             }
             drop(writers);
+        }
+    }
+
+    #[test]
+    fn a_few_jobs_are_done_at_once_by_the_pump_alone() {
+        let (dir, mut hands) = (TempDir::new(), Hands::new());
+        for crowd in [true, false] {
+            let number = if crowd { 20 } else { 3 };
+            let (_writers, jobs): (Vec<_>, Vec<_>) =
+                (0..number).map(|token| job(&dir, token, b"text", u64::MAX)).unzip();
+            assert_eq!(hands.offer(jobs), crowd);
+            while hands.away() > 0 {
+                let done = hands.do_one();
+                assert!(done.is_some() || crowd);
+                // Or the pump would look for more before it has done what it has.
+                assert!(crowd || hands.away() == 0 || !hands.run_low());
+                if done.is_none() {
+                    hands.result(IDLE).unwrap();
+                }
+            }
         }
     }
 

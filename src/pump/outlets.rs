@@ -14,7 +14,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, getrlimit};
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::resting::is_starved;
 use super::sink::{Ctx, Limits, Sink};
 use super::syslog::Syslog;
 use super::target::{self, Target};
@@ -80,7 +79,7 @@ pub(super) struct Outlets {
     inbox: Mailbox,
     /// Descriptors that programs take, without their logs.
     pub of_programs: usize,
-    /// Plain files that are open, or a few less.
+    /// Logs that are open, more or less.
     awake: usize,
     /// [`Timer::Rest`] is set.
     watching_rest: bool,
@@ -179,7 +178,7 @@ impl Outlets {
             self.change(token, |sink, ctx| {
                 sink.adopt(label, file, ctx);
                 if rests {
-                    sink.rest_if_unused();
+                    sink.rest_if_new();
                 }
             });
             return token;
@@ -202,7 +201,7 @@ impl Outlets {
         }
         self.change(token, |sink, _| {
             if !main {
-                sink.rest_if_unused();
+                sink.rest_if_new();
             }
         });
         token
@@ -238,8 +237,23 @@ impl Outlets {
         }
     }
 
-    /// Does something to a sink, then sees to its watch, its timer and those who wait for it.
+    /// Does something to a sink, then sees to its watch, its timer and those who wait for it. A log that
+    /// could not be opened for want of descriptors gets those of others.
     fn change<R>(
+        &mut self,
+        token: Token,
+        act: impl FnOnce(&mut Sink, &mut Ctx<'_>) -> R,
+    ) -> Option<R> {
+        let result = self.act(token, act);
+        if self.sinks.get_mut(&token).is_some_and(|entry| entry.sink.take_starved()) {
+            self.rest_all(Sink::rest);
+            self.reserve.clear();
+            self.act(token, Sink::try_with_room);
+        }
+        result
+    }
+
+    fn act<R>(
         &mut self,
         token: Token,
         act: impl FnOnce(&mut Sink, &mut Ctx<'_>) -> R,
@@ -272,7 +286,7 @@ impl Outlets {
             self.close_sink(token);
             return Some(result);
         }
-        if !self.watching_rest && entry.sink.is_awake() && !self.main.contains(&token) {
+        if !self.watching_rest && entry.sink.may_rest() && !self.main.contains(&token) {
             self.watching_rest = true;
             self.timers.set(self.now.after(REST), Timer::Rest);
         }
@@ -295,7 +309,7 @@ impl Outlets {
     pub fn write(&mut self, token: Token, data: &[u8], plan: &StreamPlan, reader: Token) -> bool {
         let limits = Limits { maxbytes: plan.maxbytes, backups: plan.backups };
         if !data.is_empty() && self.sinks.get(&token).is_some_and(|e| e.sink.is_resting()) {
-            self.wake(token);
+            self.one_more();
         }
         self.change(token, |sink, ctx| sink.write(data, limits, ctx));
         let Some(entry) = self.sinks.get_mut(&token).filter(|e| e.sink.is_slow()) else {
@@ -307,41 +321,37 @@ impl Outlets {
         true
     }
 
-    /// Opens a log that was closed, for which others have to give way where descriptors are few. What
-    /// goes wrong comes up again when it is written to.
-    fn wake(&mut self, token: Token) {
+    /// A log is about to be opened, for which others have to give way where descriptors are few.
+    fn one_more(&mut self) {
         let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         if self.awake >= limit.saturating_sub(self.of_programs + OTHERS).max(AWAKE) {
-            self.rest_all(|sink| sink.rest());
-        }
-        let mut open = || self.sinks.get_mut(&token).map_or(Ok(()), |entry| entry.sink.wake());
-        if open().is_err_and(|e| is_starved(&e)) {
-            self.rest_all(|sink| sink.rest());
-            self.reserve.clear();
-            let _ = self.sinks.get_mut(&token).map(|entry| entry.sink.wake());
+            self.rest_all(Sink::rest);
         }
         self.awake += 1;
     }
 
-    /// Closes logs, as `rest` finds right.
-    fn rest_all(&mut self, rest: impl Fn(&mut Sink)) {
-        let main = &self.main;
-        let logs = self.sinks.iter_mut().filter(|(token, _)| !main.contains(token));
-        self.awake = logs
-            .filter_map(|(_, entry)| {
+    /// Closes logs, as `rest` finds right. True: some may be closed later.
+    fn rest_all(&mut self, rest: impl Fn(&mut Sink)) -> bool {
+        let (mut awake, mut later) = (0, false);
+        for (token, entry) in &mut self.sinks {
+            if !self.main.contains(token) {
                 rest(&mut entry.sink);
-                entry.sink.is_awake().then_some(())
-            })
-            .count();
+                awake += usize::from(entry.sink.is_awake());
+                later |= entry.sink.may_rest();
+            }
+        }
+        self.awake = awake;
+        later
     }
 
     /// [`Timer::Rest`] has come: closes the logs that nobody has written to since the last time.
     pub fn rest_unused(&mut self) {
-        self.rest_all(Sink::rest_if_unused);
+        self.watching_rest = false;
+        let later = self.rest_all(Sink::rest_if_unused);
         self.refill_reserve();
-        self.watching_rest = self.awake > 0;
-        if self.watching_rest {
+        if later {
+            self.watching_rest = true;
             self.timers.set(self.now.after(REST), Timer::Rest);
         }
     }
@@ -464,15 +474,20 @@ impl Outlets {
         }
     }
 
+    fn clear_log(&mut self, token: Token, missing_is_fine: bool) -> Option<bool> {
+        let removed = self.change(token, |sink, ctx| sink.clear(missing_is_fine, ctx))?;
+        Some(removed.is_ok() && self.sinks.get(&token).is_none_or(|e| e.sink.is_on_its_file()))
+    }
+
     /// Removes a child's log and makes a new one.
     pub fn clear(&mut self, token: Token) -> bool {
-        self.change(token, |sink, ctx| sink.clear(true, ctx)).unwrap_or(true)
+        self.clear_log(token, true).unwrap_or(true)
     }
 
     /// Removes the activity log's file, which has to be there, and makes a new one.
     pub fn clear_main(&mut self) -> bool {
         let Some(token) = self.main_file else { return false };
-        self.change(token, |sink, ctx| sink.clear(false, ctx)).unwrap_or(false)
+        self.clear_log(token, false).unwrap_or(false)
     }
 
     /// Gives slow readers a last, short chance, then closes everything.
@@ -607,6 +622,81 @@ mod tests {
         out.rest_unused();
         assert!(out.sinks[&log.0].sink.is_awake());
         assert_eq!(fs::read_to_string(dir.join("sd.log")).unwrap(), "one\ntwo\n");
+    }
+
+    #[test]
+    fn another_start_with_the_same_log_does_not_close_it() {
+        let dir = TempDir::new();
+        let mut out = outlets(&dir);
+        let log = out.started(&dir.join("log"));
+        out.say(&log, "one");
+        for _ in 0..3 {
+            out.started(&dir.join("log"));
+            assert_eq!(open_in(&dir), 1);
+        }
+        out.rest_unused();
+        assert_eq!(open_in(&dir), 1, "written to since the last time");
+        out.rest_unused();
+        assert_eq!(open_in(&dir), 0);
+    }
+
+    #[test]
+    fn a_log_that_waits_for_a_write_only_sets_no_timer() {
+        let dir = TempDir::new();
+        let mut out = outlets(&dir);
+        let log = out.started(&dir.join("log"));
+        out.say(&log, "one");
+        fs::rename(dir.join("log"), dir.join("moved")).unwrap();
+        fs::create_dir(dir.join("log")).unwrap();
+        out.reopen_all();
+        for _ in 0..3 {
+            out.rest_unused();
+        }
+        assert!(!out.watching_rest && out.sinks[&log.0].sink.is_awake());
+    }
+
+    #[test]
+    fn without_descriptors_logs_are_made_anew_and_come_back_by_the_reserve() {
+        let name = "pump::outlets::tests::\
+                    without_descriptors_logs_are_made_anew_and_come_back_by_the_reserve";
+        if alone::file().is_none() {
+            let run = alone::run(name, Path::new("/"));
+            assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+            return;
+        }
+        let dir = TempDir::new();
+        let mut out = outlets(&dir);
+        let logs: Vec<_> = (0..5).map(|n| out.started(&dir.join(&n.to_string()))).collect();
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, 64, hard).unwrap();
+        let fill = || std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect::<Vec<_>>();
+        let text = |n: usize| fs::read_to_string(dir.join(&n.to_string())).unwrap();
+
+        let full = fill();
+        for n in 0..5 {
+            fs::rename(dir.join(&n.to_string()), dir.join(&format!("{n}.moved"))).unwrap();
+        }
+        out.reopen_all();
+        assert!((0..5).all(|n| text(n).is_empty()), "made anew");
+        out.say_notes();
+        assert!(out.clear(logs[0].0) && out.clear_main());
+        drop(full);
+
+        // Somebody takes all that comes free, the reserve too: nothing can be opened any more.
+        out.rest_all(Sink::rest);
+        out.reserve.clear();
+        let mut full = fill();
+        logs.iter().for_each(|log| out.say(log, "one"));
+        assert!(logs.iter().all(|(token, _)| !out.sinks[token].sink.is_awake()));
+        // What comes free again may lie in the reserve: it is theirs.
+        full.truncate(full.len() - RESERVE);
+        out.rest_unused();
+        assert_eq!(out.reserve.len(), RESERVE);
+        for _ in 0..3 {
+            out.now = out.now.after(Duration::from_secs(10));
+            logs.iter().for_each(|log| out.say(log, "two"));
+        }
+        assert!((0..5).all(|n| text(n) == "onetwotwotwo"));
     }
 
     #[test]

@@ -32,11 +32,11 @@ pub(super) fn is_starved(error: &io::Error) -> bool {
 }
 
 impl Resting {
-    /// To find it again; none if it cannot be told from others.
-    pub fn of(target: &Target) -> Option<Resting> {
-        let meta = target.file().metadata().ok()?;
-        let handle = FileHandle::of(target.file()).ok();
-        Some(Resting { device: meta.dev(), inode: meta.ino(), handle })
+    /// To find it again.
+    pub fn of(target: &Target) -> Resting {
+        // A file that tells nothing of itself has no number 0 either: its name counts then.
+        let (device, inode) = target.file().metadata().map_or((0, 0), |m| (m.dev(), m.ino()));
+        Resting { device, inode, handle: FileHandle::of(target.file()).ok() }
     }
 
     /// This is the file.
@@ -50,26 +50,44 @@ impl Resting {
     /// # Errors
     /// As [`target::open`].
     pub fn open(&self, path: &Path, mode: u32) -> io::Result<Target> {
-        match target::open_existing(path) {
+        let named = match target::open_existing(path) {
             Ok(found) if self.is(&found) => return Ok(found),
             Err(e) if is_starved(&e) => return Err(e),
-            _ => {}
-        }
-        match self.open_moved(path) {
-            Some(moved) => Ok(moved),
-            None => target::open(path, mode, false),
+            other => other.ok(),
+        };
+        match (self.open_moved(path)?, named) {
+            (Some(target), _) | (None, Some(target)) => Ok(target),
+            (None, None) => target::open(path, mode, false),
         }
     }
 
+    /// Opens it again, if it still is anywhere.
+    pub fn open_old(&self, path: &Path) -> Option<Target> {
+        let named = target::open_existing(path).ok().filter(|found| self.is(found));
+        named.or_else(|| self.open_moved(path).ok().flatten())
+    }
+
     /// The file, wherever it is now, if it still has a name.
-    fn open_moved(&self, path: &Path) -> Option<Target> {
-        let handle = self.handle.as_ref()?;
-        let folder = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let folder = open(path.parent()?, folder, Mode::empty()).ok()?;
-        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-        let target = Target::adopt(File::from(handle.open(folder, flags).ok()?))?;
+    ///
+    /// # Errors
+    /// There is no descriptor left to find out.
+    fn open_moved(&self, path: &Path) -> io::Result<Option<Target>> {
+        let found = match self.by_handle(path) {
+            Err(e) if is_starved(&e) => return Err(e),
+            other => other.ok().and_then(Target::adopt),
+        };
         // A handle of another file system may fit something here.
-        (self.is(&target) && target.mode_and_linked().1).then_some(target)
+        Ok(found.filter(|target| self.is(target) && target.mode_and_linked().1))
+    }
+
+    fn by_handle(&self, path: &Path) -> io::Result<File> {
+        let (Some(handle), Some(folder)) = (&self.handle, path.parent()) else {
+            return Err(Errno::ENOENT.into());
+        };
+        let folder_flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let folder = open(folder, folder_flags, Mode::empty())?;
+        let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+        Ok(File::from(handle.open(folder, flags)?))
     }
 }
 
@@ -84,7 +102,7 @@ mod tests {
     fn resting(path: &Path) -> Resting {
         let target = target::open(path, 0o600, false).unwrap();
         target.write(b"one\n").unwrap();
-        Resting::of(&target).unwrap()
+        Resting::of(&target)
     }
 
     /// What a next line makes of it.
@@ -119,7 +137,7 @@ mod tests {
                 if anew {
                     fs::write(&path, "other\n").unwrap();
                 }
-                let by_handle = log.open_moved(&path).is_some();
+                let by_handle = log.open_moved(&path).unwrap().is_some();
                 assert!(!by_handle || with_handle);
                 goes_on(&log, &path);
                 let (old, new) = if by_handle { ("one\ntwo\n", "") } else { ("one\n", "two\n") };

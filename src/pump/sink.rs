@@ -89,6 +89,10 @@ pub(super) struct Sink {
     pause: Duration,
     /// A new target is to be opened at the next try.
     stale: bool,
+    /// It could not be opened for want of descriptors, which was not told yet.
+    starved: bool,
+    /// There will not be more descriptors than now.
+    last_chance: bool,
     mode: u32,
     rotate_from: Mono,
     rotation_failed: bool,
@@ -113,6 +117,8 @@ impl Sink {
             trouble: Trouble::default(),
             pause: PAUSE.0,
             stale: false,
+            starved: false,
+            last_chance: false,
             mode: NEW_MODE,
             rotate_from: Mono(0),
             rotation_failed: false,
@@ -134,6 +140,9 @@ impl Sink {
         self.label = label;
         let Some(new) = file else { return };
         if self.is_resting() && self.resting.as_ref().is_some_and(|old| old.is(&new)) {
+            // One that was made with the number of a deleted one has its own handle.
+            self.mode = new.mode_and_linked().0;
+            self.resting = Some(Resting::of(&new));
             return;
         }
         if self.target.as_ref().is_none_or(|old| !old.is_same_file(&new)) {
@@ -263,6 +272,10 @@ impl Sink {
                 self.lose(gone, ctx);
             }
         }
+        if is_starved(error) && !self.last_chance {
+            self.starved = true;
+            return;
+        }
         // a refusal of ours says why
         let why = error.get_ref().map(|why| format!(": {why}")).unwrap_or_default();
         self.tell_why("open", errno, &why, ctx);
@@ -347,11 +360,13 @@ impl Sink {
 
     fn retry(&mut self, ctx: &mut Ctx<'_>) {
         let reopened = self.stale || self.target.is_none();
+        // That a log which rested could be opened proves nothing of the disk that it is on.
+        let proven = self.stale || self.resting.is_none();
         if reopened && let Err(e) = self.open_again(false) {
             return self.owe(&e, ctx);
         }
         // A new duplicate of an inherited descriptor proves nothing, only a write does.
-        self.flush(reopened && target::inherited_number(&self.path).is_none(), ctx);
+        self.flush(reopened && proven && target::inherited_number(&self.path).is_none(), ctx);
     }
 
     /// Writes what was kept. `proven`: the target is known to work even if there is nothing.
@@ -455,34 +470,66 @@ impl Sink {
         self.resting.is_some() && self.state == State::Fine
     }
 
-    /// A plain file is open.
+    /// Something is open.
     pub fn is_awake(&self) -> bool {
-        self.target.as_ref().is_some_and(Target::is_plain)
+        self.target.is_some()
+    }
+
+    /// A plain file is open that may be closed: what is written to it finds it again. Not the old file
+    /// of a log that cannot be opened anew.
+    pub fn may_rest(&self) -> bool {
+        let state = match self.state {
+            State::Fine => self.pending.is_empty(),
+            State::Failing { .. } => true,
+            State::OnOldFile { .. } | State::Blocked { .. } => false,
+        };
+        state && self.target.as_ref().is_some_and(Target::is_plain)
     }
 
     /// Opens what was closed by [`Sink::rest`].
-    ///
-    /// # Errors
-    /// It cannot be opened.
-    pub fn wake(&mut self) -> io::Result<()> {
+    fn wake(&mut self) -> io::Result<()> {
         if self.resting.is_some() { self.open_again(false) } else { Ok(()) }
     }
 
-    /// Closes a file that works, until there is something to write.
+    /// Closes the file, if it may, until there is something to write. One that is lent stays: to close
+    /// our descriptor would free none, and it may have to be rotated.
     pub fn rest(&mut self) {
-        let works = self.state == State::Fine && self.pending.is_empty();
-        let log = self.target.as_ref().filter(|t| t.is_plain() && works).and_then(Resting::of);
-        if log.is_some() {
+        let file = self.target.as_ref().filter(|t| self.may_rest() && !t.is_lent());
+        if let Some(log) = file.map(Resting::of) {
             self.install_none();
-            self.resting = log;
+            self.resting = Some(log);
         }
     }
 
-    /// Closes a file that nothing was written to since the last call.
-    pub fn rest_if_unused(&mut self) {
-        if !std::mem::take(&mut self.used) {
+    /// As [`Sink::rest`], if nothing was written since the last [`Sink::rest_if_unused`].
+    pub fn rest_if_new(&mut self) {
+        if !self.used {
             self.rest();
         }
+    }
+
+    /// As [`Sink::rest`], if nothing was written since the last call.
+    pub fn rest_if_unused(&mut self) {
+        self.rest_if_new();
+        self.used = false;
+    }
+
+    /// Whether it could not be opened for want of descriptors since the last call.
+    pub fn take_starved(&mut self) -> bool {
+        std::mem::take(&mut self.starved)
+    }
+
+    /// Tries again, now that others have made room.
+    pub fn try_with_room(&mut self, ctx: &mut Ctx<'_>) {
+        self.last_chance = true;
+        self.retry(ctx);
+        self.last_chance = false;
+    }
+
+    /// What is under its name is open, or was when it was closed; or it is no file that could be replaced.
+    pub fn is_on_its_file(&self) -> bool {
+        let plain = self.target.as_ref().is_none_or(Target::is_plain);
+        !(self.stale && plain) || target::inherited_number(&self.path).is_some()
     }
 
     /// Closes and opens the path again (SIGUSR2). False when that failed. Nothing happens to an
@@ -492,16 +539,22 @@ impl Sink {
             return true;
         }
         // Whatever it was before, what is under the name now counts.
-        let rested = self.resting.take().is_some();
+        let rested = self.resting.take();
         match self.open_again(false) {
             Ok(()) => {
                 self.flush(true, ctx);
-                if rested {
+                if rested.is_some() {
                     self.rest();
                 }
                 true
             }
             Err(e) => {
+                // It is used on, as if it had been open.
+                if let Some(old) = rested.filter(|_| !is_starved(&e))
+                    && let Some(old) = old.open_old(&self.path)
+                {
+                    self.install(old);
+                }
                 self.owe(&e, ctx);
                 false
             }
@@ -512,21 +565,25 @@ impl Sink {
     /// delete /dev/stdout.
     ///
     /// `missing_is_fine`: a file that is not there is no failure.
-    pub fn clear(&mut self, missing_is_fine: bool, ctx: &mut Ctx<'_>) -> bool {
+    ///
+    /// # Errors
+    /// It cannot be removed. Whether there is a new one, [`Sink::is_on_its_file`] knows.
+    pub fn clear(&mut self, missing_is_fine: bool, ctx: &mut Ctx<'_>) -> io::Result<()> {
         if target::inherited_number(&self.path).is_some() {
-            return true;
+            return Ok(());
         }
         match std::fs::metadata(&self.path) {
-            Ok(m) if !m.is_file() && !m.is_dir() => return true,
+            Ok(m) if !m.is_file() && !m.is_dir() => return Ok(()),
             _ => {}
         }
         match std::fs::remove_file(&self.path) {
-            Err(e) if !(missing_is_fine && e.kind() == io::ErrorKind::NotFound) => return false,
+            Err(e) if !(missing_is_fine && e.kind() == io::ErrorKind::NotFound) => return Err(e),
             _ => {}
         }
         // What was kept belongs to what is being cleared.
         drop(self.take_pending(ctx));
-        self.reopen(ctx)
+        self.reopen(ctx);
+        Ok(())
     }
 
     fn rotate_if_due(&mut self, ctx: &mut Ctx<'_>) {
@@ -766,12 +823,71 @@ mod tests {
         sink.write(b"two", OFF, &mut bench.ctx());
         assert_eq!(fs::read(&path).unwrap(), b"two");
         sink.rest();
-        assert!(sink.clear(true, &mut bench.ctx()));
+        assert!(sink.clear(true, &mut bench.ctx()).is_ok());
         assert!(sink.is_resting());
         assert_eq!(fs::read(&path).unwrap(), b"");
         sink.write(b"three", OFF, &mut bench.ctx());
         assert_eq!(fs::read(&path).unwrap(), b"three");
         assert_eq!(fs::read(&moved).unwrap(), b"one");
+    }
+
+    #[test]
+    fn a_closed_log_that_cannot_be_made_anew_goes_on_in_its_file() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let (path, moved) = (dir.join("w"), dir.join("moved"));
+        let mut sink = bench.sink(&path);
+        sink.write(b"one", OFF, &mut bench.ctx());
+        sink.rest();
+        fs::rename(&path, &moved).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(!sink.reopen(&mut bench.ctx()));
+        sink.write(b"two", OFF, &mut bench.ctx());
+        // Where files cannot be opened by handle, the rest is kept for the new one.
+        let by_handle = fs::read(&moved).unwrap() == b"onetwo";
+        assert!(by_handle || fs::read(&moved).unwrap() == b"one");
+        assert!(!sink.may_rest(), "nothing to wait for but a write");
+        fs::remove_dir(&path).unwrap();
+        bench.later(6);
+        sink.write(b"three", OFF, &mut bench.ctx());
+        let rest: &[u8] = if by_handle { b"three" } else { b"twothree" };
+        assert_eq!((fs::read(&path).unwrap().as_slice(), bench.lost()), (rest, 0));
+        assert!(sink.may_rest());
+    }
+
+    #[test]
+    fn a_log_on_a_full_disk_may_be_closed_and_does_not_claim_to_work() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let path = dir.join("w");
+        let mut sink = bench.sink(&path);
+        sink.write(b"one", OFF, &mut bench.ctx());
+        // As if the write had failed, with nothing kept.
+        sink.fail(&io::Error::from(Errno::ENOSPC), b"", &mut bench.ctx());
+        sink.rest();
+        assert!(!sink.is_awake() && !sink.is_resting());
+        bench.later(1);
+        sink.retry(&mut bench.ctx());
+        assert_eq!((bench.notes.len(), sink.is_awake()), (1, true), "{:?}", bench.notes);
+        sink.write(b"two", OFF, &mut bench.ctx());
+        assert_eq!(bench.notes.len(), 2);
+        assert_eq!(fs::read(&path).unwrap(), b"onetwo");
+    }
+
+    #[test]
+    fn a_lent_log_stays_open_and_is_rotated_when_it_is_back() {
+        let (dir, mut bench) = (TempDir::new(), Bench::new());
+        let path = dir.join("w");
+        let limits = Limits { maxbytes: 10, backups: 1 };
+        let mut sink = bench.sink(&path);
+        sink.write(b"12345", limits, &mut bench.ctx());
+        let (mut file, at, room) = sink.lend(10, bench.now).unwrap();
+        assert_eq!((at, room), (5, 5));
+        file.write_all(b"67890").unwrap();
+        sink.rest();
+        drop(file);
+        sink.write(b"", limits, &mut bench.ctx());
+        assert_eq!(sizes(&path), [0, 10]);
+        sink.rest();
+        assert!(sink.is_resting());
     }
 
     #[test]
@@ -981,19 +1097,19 @@ mod tests {
         let path = dir.join("w");
         let mut sink = bench.sink(&path);
         sink.write(b"old", OFF, &mut bench.ctx());
-        assert!(sink.clear(true, &mut bench.ctx()));
+        assert!(sink.clear(true, &mut bench.ctx()).is_ok());
         sink.write(b"new", OFF, &mut bench.ctx());
         assert_eq!(fs::read(&path).unwrap(), b"new");
         fs::remove_file(&path).unwrap();
-        assert!(!sink.clear(false, &mut bench.ctx()));
-        assert!(sink.clear(true, &mut bench.ctx()) && path.exists());
+        assert!(sink.clear(false, &mut bench.ctx()).is_err());
+        assert!(sink.clear(true, &mut bench.ctx()).is_ok() && path.exists());
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
-        assert!(!sink.clear(true, &mut bench.ctx()));
+        assert!(sink.clear(true, &mut bench.ctx()).is_err());
         let pipe = dir.join("fifo");
         fifo(&pipe);
         let _reader = target_reader(&pipe);
-        assert!(bench.sink(&pipe).clear(true, &mut bench.ctx()) && pipe.exists());
+        assert!(bench.sink(&pipe).clear(true, &mut bench.ctx()).is_ok() && pipe.exists());
     }
 
     #[derive(Debug, Clone)]
@@ -1003,6 +1119,8 @@ mod tests {
         Break,
         Mend,
         Later,
+        Rest,
+        Restart,
     }
 
     fn deeds() -> impl Strategy<Value = Vec<Deed>> {
@@ -1012,6 +1130,8 @@ mod tests {
             1 => Just(Deed::Break),
             2 => Just(Deed::Mend),
             2 => Just(Deed::Later),
+            3 => Just(Deed::Rest),
+            1 => Just(Deed::Restart),
         ];
         prop::collection::vec(deed, 0..40)
     }
@@ -1040,6 +1160,12 @@ mod tests {
                         sent += words;
                     }
                     Deed::Reopen => _ = sink.reopen(&mut bench.ctx()),
+                    Deed::Rest => sink.rest(),
+                    Deed::Restart => {
+                        let file = target::open_for_spawn(&path).ok().flatten();
+                        let file = file.and_then(Target::adopt);
+                        sink.adopt("'w' stdout".into(), file, &mut bench.ctx());
+                    }
                     Deed::Break => _ = fs::rename(&folder, &away),
                     Deed::Mend => _ = fs::rename(&away, &folder),
                     Deed::Later => {

@@ -179,6 +179,11 @@ impl Target {
         self.file.clone()
     }
 
+    /// Somebody else may be writing to it.
+    pub fn is_lent(&self) -> bool {
+        Arc::strong_count(&self.file) > 1
+    }
+
     /// Where the last write ended. With O_APPEND that is the size of the file at that time, whatever
     /// others have appended or cut off.
     pub fn position(&self) -> u64 {
