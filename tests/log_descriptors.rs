@@ -4,7 +4,7 @@
 
 mod env;
 
-use env::{TestEnv, proc_fds, wait_for};
+use env::{TestEnv, free_port, proc_fds, wait_for};
 use nix::sys::signal::Signal;
 
 /// Waits until the daemon has so many descriptors.
@@ -137,4 +137,36 @@ fn a_program_that_never_wrote_finds_its_log_again_after_it_was_cleared_and_reope
     say(&env, "cat", "one\n");
     env.wait_text("log", "before\none\n");
     assert_eq!(env.read("moved"), "");
+}
+
+#[test]
+fn idle_connections_leave_descriptors_for_logs_and_for_control() {
+    let mut env = TestEnv::new();
+    let port = free_port();
+    env.configure_with(
+        "minfds=200\n",
+        &format!(
+            "[program:p]\ncommand=/bin/cat\nnumprocs=25\nprocess_name=%(process_num)d\n\
+             startsecs=0\nredirect_stderr=true\nstdout_logfile=@DIR@/%(process_num)d.out\n\
+             stdout_logfile_maxbytes=50\n[inet_http_server]\nport=127.0.0.1:{port}\n"
+        ),
+    );
+    // Three for each and 80: connections find 45 at most, and take all they can get.
+    env.start_by_shell("ulimit -n 200; exec \"$@\"");
+    env.wait_state("p:24", "RUNNING");
+    let flood: Vec<_> =
+        (0..400).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    wait_for("a full table", || (proc_fds(env.pid()).len() > 150).then_some(()));
+    let line = format!("{}\n", "x".repeat(60));
+    for turn in 1..=3 {
+        for n in 0..25 {
+            say(&env, &format!("p:{n}"), &line);
+        }
+        for n in 0..25 {
+            env.wait_text(&format!("{n}.out.{turn}"), &line);
+        }
+    }
+    drop(flood);
+    let trouble = env.log_with("Too many open files");
+    assert!(trouble.is_empty() && env.log_with("EMFILE").is_empty(), "{:?}", env.log_lines());
 }

@@ -3,11 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{getsockopt, sockopt};
 
 use super::request::Peer;
@@ -22,6 +23,14 @@ const SLOW: u64 = 1_000_000_000;
 
 /// Fewer bytes than this are not counted.
 const FEW: usize = 64 * 1024;
+/// So many connections a listener may have however few descriptors there are: programs may have taken
+/// them, and have to be controlled.
+const ALWAYS: usize = 4;
+/// The last descriptors are for logs, programs that start, and those few connections: so many, or a part
+/// of the limit where that is low. Connections may not take them, and only a quarter for the time that
+/// it takes to close others.
+const KEPT: u64 = 32;
+const PART: u64 = 4;
 
 /// Whose connection it is: connections of one are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +53,36 @@ impl Whose {
                 v4 => v4,
             }),
         }
+    }
+}
+
+/// What is left of the descriptors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Room {
+    /// Enough for another connection.
+    Enough,
+    /// Another connection has to give way for it.
+    Little,
+    /// Not even while the other one is being closed.
+    No,
+}
+
+impl Room {
+    /// By the number of a descriptor that has just been made, since that is the lowest free one.
+    pub fn of(number: u64, limit: u64) -> Room {
+        let kept = KEPT.min(limit / PART);
+        if number < limit.saturating_sub(kept) {
+            Room::Enough
+        } else if number < limit.saturating_sub(kept - kept / 4) {
+            Room::Little
+        } else {
+            Room::No
+        }
+    }
+
+    fn after(socket: &Socket) -> Room {
+        let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, 0));
+        Room::of(u64::try_from(socket.as_fd().as_raw_fd()).unwrap_or(0), limit)
     }
 }
 
@@ -152,16 +191,31 @@ impl Crowd {
         self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A seat for a new connection, of `most`. When all are taken one for whose client we wait is cut;
-    /// none when all are busy.
+    /// A seat for a new connection, of `most`. When all are taken, or descriptors are few, one for whose
+    /// client we wait is cut; none when all are busy.
     pub fn enter(
         self: &Arc<Self>,
         socket: Arc<Socket>,
         whose: Whose,
         most: usize,
     ) -> Option<Ticket> {
+        let room = Room::after(&socket);
+        self.enter_with(socket, whose, most, room)
+    }
+
+    fn enter_with(
+        self: &Arc<Self>,
+        socket: Arc<Socket>,
+        whose: Whose,
+        most: usize,
+        room: Room,
+    ) -> Option<Ticket> {
         let mut seats = self.lock();
-        if seats.taken.len() >= most && !seats.evict() {
+        let scarce = room != Room::Enough && seats.taken.len() >= ALWAYS;
+        if (seats.taken.len() >= most || scarce) && !seats.evict() {
+            return None;
+        }
+        if scarce && room == Room::No {
             return None;
         }
         let number = seats.next;
@@ -232,10 +286,18 @@ mod tests {
 
     /// A seat for somebody, and the client's end.
     fn come(crowd: &Arc<Crowd>, user: u32, most: usize) -> Option<(Ticket, UnixStream)> {
+        come_with(crowd, user, most, Room::Enough)
+    }
+    fn come_with(
+        crowd: &Arc<Crowd>,
+        user: u32,
+        most: usize,
+        room: Room,
+    ) -> Option<(Ticket, UnixStream)> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         let socket = Arc::new(Socket::new(ours.into()));
-        crowd.enter(socket, Whose::User(user), most).map(|ticket| (ticket, theirs))
+        crowd.enter_with(socket, Whose::User(user), most, room).map(|ticket| (ticket, theirs))
     }
     fn is_cut(client: &(Ticket, UnixStream)) -> bool {
         client.1.set_nonblocking(true).unwrap();
@@ -256,6 +318,41 @@ mod tests {
         assert!(is_cut(&good));
         other.0.seat.busy();
         assert!(come(&crowd, 1, 4).is_none());
+    }
+
+    #[test]
+    fn the_last_descriptors_are_not_for_connections() {
+        for (number, limit, room) in [
+            (0, 1024, Room::Enough),
+            (991, 1024, Room::Enough),
+            (992, 1024, Room::Little),
+            (999, 1024, Room::Little),
+            (1000, 1024, Room::No),
+            (47, 64, Room::Enough),
+            (48, 64, Room::Little),
+            (52, 64, Room::No),
+            (9, 3, Room::No),
+            (9, u64::MAX, Room::Enough),
+        ] {
+            assert_eq!(Room::of(number, limit), room, "{number} of {limit}");
+        }
+    }
+
+    #[test]
+    fn with_few_descriptors_one_goes_for_each_that_comes_but_a_few_may_always_be_there() {
+        let crowd = Arc::new(Crowd::default());
+        let few: Vec<_> =
+            (0..ALWAYS).map(|_| come_with(&crowd, 1, 99, Room::No).unwrap()).collect();
+        assert!(!few.iter().any(is_cut));
+        let more: Vec<_> =
+            (0..5).map(|_| come_with(&crowd, 1, 99, Room::Little).unwrap()).collect();
+        assert_eq!((crowd.count(), few.iter().filter(|c| is_cut(c)).count()), (ALWAYS, ALWAYS));
+        assert!(come_with(&crowd, 1, 99, Room::No).is_none());
+        assert_eq!(crowd.count(), ALWAYS - 1, "one more has gone, for those that come later");
+        more.iter().for_each(|c| c.0.seat.busy());
+        let last = come_with(&crowd, 1, 99, Room::Little).unwrap();
+        last.0.seat.busy();
+        assert!(come_with(&crowd, 1, 99, Room::Little).is_none(), "all are busy");
     }
 
     #[test]
