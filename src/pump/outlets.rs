@@ -171,16 +171,8 @@ impl Outlets {
         {
             entry.users += 1;
             entry.orphan_until = None;
-            if main {
-                self.main.push(token);
-            }
-            let rests = !self.main.contains(&token);
-            self.change(token, |sink, ctx| {
-                sink.adopt(label, file, ctx);
-                if rests {
-                    sink.rest_if_new();
-                }
-            });
+            self.change(token, |sink, ctx| sink.adopt(label, file, ctx));
+            self.settle_in(token, main);
             return token;
         }
         let token = self.token();
@@ -195,16 +187,21 @@ impl Outlets {
         };
         self.sinks.insert(token, entry);
         self.by_path.insert(path, token);
-        // A failed open may have set a deadline.
+        self.settle_in(token, main);
+        token
+    }
+
+    /// A log of the activity log stays open, others rest. A failed open may have set a deadline, too.
+    fn settle_in(&mut self, token: Token, main: bool) {
         if main {
             self.main.push(token);
         }
+        let rests = !self.main.contains(&token);
         self.change(token, |sink, _| {
-            if !main {
+            if rests {
                 sink.rest_if_new();
             }
         });
-        token
     }
 
     /// One user less. The last one closes the sink, but not before a slow reader has got what was

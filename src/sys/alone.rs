@@ -7,11 +7,15 @@ const MARK: &str = "SUPERVISORD_TEST_ALONE";
 
 /// Runs the test with this full name again, in a new process, with one file name to work with.
 pub fn run(name: &str, file: &Path) -> Output {
-    Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", name, "--nocapture", "--test-threads=1"])
         .env(MARK, file)
         .output()
-        .unwrap()
+        .unwrap();
+    // With a name that is not its own nothing would be run, and all would be well.
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("running 1 test"), "no test {name}: {text}");
+    output
 }
 
 /// The file name, in the process that [`run`] made; none in an ordinary test run.
