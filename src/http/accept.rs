@@ -142,15 +142,14 @@ impl Door {
     }
 
     fn admit(&mut self, socket: Socket, peer: Peer) {
-        let socket = Arc::new(socket);
         let (whose, most) = (Whose::of(&socket, peer), self.ctx.limits.connections);
-        let entered = self.ctx.crowd.enter(Arc::clone(&socket), whose, most);
-        let Some(ticket) = entered else {
-            return turn_away(&socket);
+        let ticket = match self.ctx.crowd.enter(socket, whose, most) {
+            Ok(ticket) => ticket,
+            Err(socket) => return turn_away(&socket),
         };
-        let ctx = Arc::clone(&self.ctx);
-        let visit = Arc::new(Visit::new(ctx, Arc::clone(&socket), ticket, peer));
+        let visit = Arc::new(Visit::new(Arc::clone(&self.ctx), ticket, peer));
         let Err(e) = self.threads.own(&visit) else { return };
+        let socket = Arc::clone(visit.socket());
         match self.threads.reserve(visit) {
             true => self.tell_of_haste(&e),
             false => {

@@ -3,17 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::socket::{getsockopt, sockopt};
 
 use super::request::Peer;
 use super::socket::Socket;
 use crate::sys::clock::Mono;
+use crate::sys::limits;
 
 /// Bytes of bodies and answers that slow clients may keep us holding, all together.
 const HELD: usize = 64 * 1024 * 1024;
@@ -31,6 +31,8 @@ const ALWAYS: usize = 4;
 /// it takes to close others.
 const KEPT: u64 = 32;
 const PART: u64 = 4;
+/// Time in which a connection that was cut has ended, or the next one is turned away.
+const GONE: Duration = Duration::from_millis(100);
 
 /// Whose connection it is: connections of one are counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,17 +65,17 @@ pub(super) enum Room {
     Enough,
     /// Another connection has to give way for it.
     Little,
-    /// Not even while the other one is being closed.
+    /// More than one has to.
     No,
 }
 
 impl Room {
-    /// By the number of a descriptor that has just been made, since that is the lowest free one.
-    pub fn of(number: u64, limit: u64) -> Room {
+    /// By how many descriptors are `left`, of `limit`.
+    pub fn of(left: u64, limit: u64) -> Room {
         let kept = KEPT.min(limit / PART);
-        if number < limit.saturating_sub(kept) {
+        if left >= kept {
             Room::Enough
-        } else if number < limit.saturating_sub(kept - kept / 4) {
+        } else if left >= kept - kept / 4 {
             Room::Little
         } else {
             Room::No
@@ -81,8 +83,8 @@ impl Room {
     }
 
     fn after(socket: &Socket) -> Room {
-        let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((u64::MAX, 0));
-        Room::of(u64::try_from(socket.as_fd().as_raw_fd()).unwrap_or(0), limit)
+        let limit = limits::open_files();
+        Room::of(limits::left_above(socket, limit), limit)
     }
 }
 
@@ -97,6 +99,10 @@ pub(super) struct Seat {
 }
 
 impl Seat {
+    /// The connection.
+    pub fn socket(&self) -> &Arc<Socket> {
+        &self.socket
+    }
     /// The connection waits for a request, or for its end.
     pub fn idle(&self) {
         self.idle_since.store(Mono::now().0.max(1), Ordering::Relaxed);
@@ -118,6 +124,8 @@ impl Seat {
 struct Seats {
     next: u64,
     taken: HashMap<u64, Arc<Seat>>,
+    /// Connections that have been cut, but have their descriptors still.
+    leaving: usize,
 }
 
 impl Seats {
@@ -143,6 +151,7 @@ impl Seats {
     fn cut(&mut self, number: u64) {
         if let Some(seat) = self.taken.remove(&number) {
             seat.socket.cut();
+            self.leaving += 1;
         }
     }
 
@@ -179,10 +188,14 @@ pub(super) struct Crowd {
 
 /// Frees the seat when dropped, also by a panic.
 pub(super) struct Ticket {
+    /// The seat. Dropped first: who waits for the place wants the descriptor.
+    pub seat: Arc<Seat>,
+    _place: Place,
+}
+
+struct Place {
     crowd: Arc<Crowd>,
     number: u64,
-    /// The seat.
-    pub seat: Arc<Seat>,
 }
 
 impl Crowd {
@@ -192,38 +205,61 @@ impl Crowd {
     }
 
     /// A seat for a new connection, of `most`. When all are taken, or descriptors are few, one for whose
-    /// client we wait is cut; none when all are busy.
+    /// client we wait is cut; when all are busy, the new one is given back.
     pub fn enter(
         self: &Arc<Self>,
-        socket: Arc<Socket>,
+        socket: Socket,
         whose: Whose,
         most: usize,
-    ) -> Option<Ticket> {
+    ) -> Result<Ticket, Socket> {
         let room = Room::after(&socket);
         self.enter_with(socket, whose, most, room)
     }
 
     fn enter_with(
         self: &Arc<Self>,
-        socket: Arc<Socket>,
+        mut socket: Socket,
         whose: Whose,
         most: usize,
         room: Room,
-    ) -> Option<Ticket> {
+    ) -> Result<Ticket, Socket> {
         let mut seats = self.lock();
-        let scarce = room != Room::Enough && seats.taken.len() >= ALWAYS;
-        if (seats.taken.len() >= most || scarce) && !seats.evict() {
-            return None;
+        if seats.taken.len() >= most && !seats.evict() {
+            return Err(socket);
         }
-        if scarce && room == Room::No {
-            return None;
+        if room != Room::Enough && seats.taken.len() + seats.leaving >= ALWAYS {
+            match self.make_room(seats, room) {
+                Some(locked) => seats = locked,
+                None => return Err(socket),
+            }
+            // By the numbers of those to come there would be more room than there is.
+            socket = socket.lowered();
         }
         let number = seats.next;
         seats.next += 1;
         let idle_since = AtomicU64::new(Mono::now().0.max(1));
-        let seat = Arc::new(Seat { socket, whose, idle_since, held: AtomicUsize::new(0) });
+        let held = AtomicUsize::new(0);
+        let seat = Arc::new(Seat { socket: Arc::new(socket), whose, idle_since, held });
         seats.taken.insert(number, Arc::clone(&seat));
-        Some(Ticket { crowd: Arc::clone(self), number, seat })
+        Ok(Ticket { seat, _place: Place { crowd: Arc::clone(self), number } })
+    }
+
+    /// Has connections cut for a new one, and waits until their descriptors are free: with more cut than
+    /// end meanwhile there would soon be neither connections nor descriptors. None: they are all in use.
+    fn make_room<'s>(
+        &'s self,
+        mut seats: MutexGuard<'s, Seats>,
+        room: Room,
+    ) -> Option<MutexGuard<'s, Seats>> {
+        // With no room they have to become fewer.
+        let number = if room == Room::No { 2 } else { 1 };
+        while seats.leaving < number && seats.evict() {}
+        if seats.leaving == 0 {
+            return None;
+        }
+        let waited = self.left.wait_timeout_while(seats, GONE, |seats| seats.leaving > 0);
+        let (seats, time) = waited.unwrap_or_else(PoisonError::into_inner);
+        (!time.timed_out()).then_some(seats)
     }
 
     /// A connection holds so many bytes of a body or answer. Clients for which we wait are cut when all
@@ -269,11 +305,13 @@ impl Crowd {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Place {
     fn drop(&mut self) {
         let mut seats = self.crowd.lock();
-        seats.taken.remove(&self.number);
-        if seats.taken.is_empty() {
+        if seats.taken.remove(&self.number).is_none() {
+            seats.leaving = seats.leaving.saturating_sub(1);
+        }
+        if seats.taken.is_empty() || seats.leaving == 0 {
             self.crowd.left.notify_all();
         }
     }
@@ -296,8 +334,8 @@ mod tests {
     ) -> Option<(Ticket, UnixStream)> {
         let (ours, theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        let socket = Arc::new(Socket::new(ours.into()));
-        crowd.enter_with(socket, Whose::User(user), most, room).map(|ticket| (ticket, theirs))
+        let entered = crowd.enter_with(Socket::new(ours.into()), Whose::User(user), most, room);
+        entered.ok().map(|ticket| (ticket, theirs))
     }
     fn is_cut(client: &(Ticket, UnixStream)) -> bool {
         client.1.set_nonblocking(true).unwrap();
@@ -322,37 +360,58 @@ mod tests {
 
     #[test]
     fn the_last_descriptors_are_not_for_connections() {
-        for (number, limit, room) in [
-            (0, 1024, Room::Enough),
-            (991, 1024, Room::Enough),
-            (992, 1024, Room::Little),
-            (999, 1024, Room::Little),
-            (1000, 1024, Room::No),
-            (47, 64, Room::Enough),
-            (48, 64, Room::Little),
-            (52, 64, Room::No),
-            (9, 3, Room::No),
-            (9, u64::MAX, Room::Enough),
+        for (left, limit, room) in [
+            (1023, 1024, Room::Enough),
+            (32, 1024, Room::Enough),
+            (31, 1024, Room::Little),
+            (24, 1024, Room::Little),
+            (23, 1024, Room::No),
+            (16, 64, Room::Enough),
+            (15, 64, Room::Little),
+            (11, 64, Room::No),
+            (0, 4, Room::No),
+            (u64::MAX - 9, u64::MAX, Room::Enough),
         ] {
-            assert_eq!(Room::of(number, limit), room, "{number} of {limit}");
+            assert_eq!(Room::of(left, limit), room, "{left} of {limit}");
         }
     }
 
     #[test]
     fn with_few_descriptors_one_goes_for_each_that_comes_but_a_few_may_always_be_there() {
         let crowd = Arc::new(Crowd::default());
-        let few: Vec<_> =
-            (0..ALWAYS).map(|_| come_with(&crowd, 1, 99, Room::No).unwrap()).collect();
+        let comes = |room| come_with(&crowd, 1, 99, room);
+        let mut few: Vec<_> = (0..ALWAYS).map(|_| comes(Room::No).unwrap()).collect();
         assert!(!few.iter().any(is_cut));
-        let more: Vec<_> =
-            (0..5).map(|_| come_with(&crowd, 1, 99, Room::Little).unwrap()).collect();
-        assert_eq!((crowd.count(), few.iter().filter(|c| is_cut(c)).count()), (ALWAYS, ALWAYS));
-        assert!(come_with(&crowd, 1, 99, Room::No).is_none());
-        assert_eq!(crowd.count(), ALWAYS - 1, "one more has gone, for those that come later");
-        more.iter().for_each(|c| c.0.seat.busy());
-        let last = come_with(&crowd, 1, 99, Room::Little).unwrap();
+
+        // Until one that was cut has gone, no other is.
+        for _ in 0..3 {
+            assert!(comes(Room::Little).is_none());
+            assert_eq!(few.iter().filter(|c| is_cut(c)).count(), 1);
+        }
+        few.retain(|c| !is_cut(c));
+        few.push(comes(Room::No).unwrap());
+        assert!(!few.iter().any(is_cut));
+
+        // As their threads do.
+        let lives = |(ticket, client): (Ticket, UnixStream)| {
+            client.set_nonblocking(false).unwrap();
+            std::thread::spawn(move || {
+                assert_eq!(std::io::Read::read(&mut &client, &mut [0]).unwrap(), 0);
+                drop(ticket);
+            })
+        };
+        let mut threads: Vec<_> = few.drain(..).map(lives).collect();
+        for _ in 0..20 {
+            threads.push(lives(comes(Room::Little).unwrap()));
+            assert_eq!(crowd.count(), ALWAYS);
+        }
+        let last = comes(Room::No).unwrap();
+        assert_eq!(crowd.count(), ALWAYS - 1, "they become fewer");
         last.0.seat.busy();
-        assert!(come_with(&crowd, 1, 99, Room::Little).is_none(), "all are busy");
+        let more: Vec<_> = (0..ALWAYS).filter_map(|_| comes(Room::Little)).collect();
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        more.iter().for_each(|c| c.0.seat.busy());
+        assert!(!more.is_empty() && comes(Room::Little).is_none(), "all are busy");
     }
 
     #[test]

@@ -104,11 +104,11 @@ pub fn serve(input: &[u8], server: &Server, backend: Arc<dyn Backend>) -> std::i
     client.shutdown(Shutdown::Write)?;
     // nobody reads while this thread serves: what does not fit is a client that takes nothing
     let limits = Limits { stall: Duration::ZERO, ..Limits::default() };
-    let socket = Arc::new(Socket::new(OwnedFd::from(ours)));
     let crowd = Arc::new(Crowd::default());
-    let Some(ticket) = crowd.enter(Arc::clone(&socket), Whose::User(0), 1) else {
+    let Ok(ticket) = crowd.enter(Socket::new(OwnedFd::from(ours)), Whose::User(0), 1) else {
         return Ok(Vec::new());
     };
+    let socket = Arc::clone(ticket.seat.socket());
     let context = Context {
         backend,
         limits,

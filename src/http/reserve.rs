@@ -22,19 +22,23 @@ use crate::sys::clock::Mono;
 /// A connection that has its seat.
 pub(super) struct Visit {
     ctx: Arc<Context>,
-    socket: Arc<Socket>,
     ticket: Ticket,
     peer: Peer,
     came: Mono,
 }
 
 impl Visit {
-    pub fn new(ctx: Arc<Context>, socket: Arc<Socket>, ticket: Ticket, peer: Peer) -> Visit {
-        Visit { ctx, socket, ticket, peer, came: Mono::now() }
+    pub fn new(ctx: Arc<Context>, ticket: Ticket, peer: Peer) -> Visit {
+        Visit { ctx, ticket, peer, came: Mono::now() }
+    }
+
+    /// The connection.
+    pub fn socket(&self) -> &Arc<Socket> {
+        self.ticket.seat.socket()
     }
 
     fn conn(&self) -> Conn {
-        let (ctx, socket) = (Arc::clone(&self.ctx), Arc::clone(&self.socket));
+        let (ctx, socket) = (Arc::clone(&self.ctx), Arc::clone(self.socket()));
         Conn::new(ctx, socket, Arc::clone(&self.ticket.seat), self.peer)
     }
 

@@ -38,6 +38,14 @@ impl Socket {
         Socket { fd, waits: AtomicU64::new(0) }
     }
 
+    /// The same socket under the lowest number that is free for it, if that is lower.
+    pub fn lowered(self) -> Socket {
+        match self.fd.try_clone() {
+            Ok(lower) if lower.as_raw_fd() < self.fd.as_raw_fd() => Socket::new(lower),
+            _ => self,
+        }
+    }
+
     /// Since when the client is waited for in the middle of an answer: it takes nothing, or there is
     /// nothing new for it.
     pub fn waits_since(&self) -> u64 {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::resource::{Resource, getrlimit};
 use std::os::fd::{AsFd, OwnedFd};
 
 use super::sink::{Ctx, Limits, Sink};
@@ -26,6 +25,7 @@ use crate::coordinator::inbox::Msg;
 use crate::coordinator::mailbox::Mailbox;
 use crate::sys::clock::{self, Mono};
 use crate::sys::epoll::{Epoll, Interest};
+use crate::sys::limits;
 
 /// Names a watched descriptor or a sink; never used twice.
 pub(super) type Token = u64;
@@ -43,6 +43,10 @@ const REST: Duration = Duration::from_secs(10);
 /// programs and their logs.
 const AWAKE: usize = 16;
 const OTHERS: usize = 64;
+/// The last descriptors are left to connections, of those who come to see what takes all, and to programs
+/// that start: so many, or a part of the limit where that is low.
+const LAST: u64 = 12;
+const PART: u64 = 8;
 /// To open a log takes a descriptor for its folder and one for itself.
 const RESERVE: usize = 2;
 
@@ -81,6 +85,8 @@ pub(super) struct Outlets {
     pub of_programs: usize,
     /// Logs that are open, more or less.
     awake: usize,
+    /// The last log that was opened has one of the last descriptors.
+    crowded: bool,
     /// [`Timer::Rest`] is set.
     watching_rest: bool,
     /// Descriptors that are given up when there are none left for a log.
@@ -93,6 +99,12 @@ pub(super) struct Outlets {
     /// Lines of the activity log that are written together at the end of a turn at the latest.
     lines: Vec<u8>,
     last_token: Token,
+}
+
+/// The log's file was opened with one of the last descriptors.
+fn is_among_last(sink: &Sink) -> bool {
+    let limit = limits::open_files();
+    sink.file().is_some_and(|file| limits::left_above(file, limit) < LAST.min(limit / PART))
 }
 
 /// Bytes of lines that are written together at most, and below which limit of the log they are not. A
@@ -123,6 +135,7 @@ impl Outlets {
             inbox: config.inbox,
             of_programs: 0,
             awake: 0,
+            crowded: false,
             watching_rest: false,
             reserve: Vec::new(),
             main: Vec::new(),
@@ -305,10 +318,14 @@ impl Outlets {
     /// appears in [`Outlets::released`].
     pub fn write(&mut self, token: Token, data: &[u8], plan: &StreamPlan, reader: Token) -> bool {
         let limits = Limits { maxbytes: plan.maxbytes, backups: plan.backups };
-        if !data.is_empty() && self.sinks.get(&token).is_some_and(|e| e.sink.is_resting()) {
+        let wakes = !data.is_empty() && self.sinks.get(&token).is_some_and(|e| e.sink.is_resting());
+        if wakes {
             self.one_more();
         }
         self.change(token, |sink, ctx| sink.write(data, limits, ctx));
+        if wakes {
+            self.crowded = self.sinks.get(&token).is_some_and(|e| is_among_last(&e.sink));
+        }
         let Some(entry) = self.sinks.get_mut(&token).filter(|e| e.sink.is_slow()) else {
             return false;
         };
@@ -320,9 +337,9 @@ impl Outlets {
 
     /// A log is about to be opened, for which others have to give way where descriptors are few.
     fn one_more(&mut self) {
-        let limit = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        if self.awake >= limit.saturating_sub(self.of_programs + OTHERS).max(AWAKE) {
+        let limit = usize::try_from(limits::open_files()).unwrap_or(usize::MAX);
+        let most = limit.saturating_sub(self.of_programs + OTHERS).max(AWAKE);
+        if self.crowded || self.awake >= most {
             self.rest_all(Sink::rest);
         }
         self.awake += 1;
@@ -535,7 +552,7 @@ mod tests {
     use crate::coordinator::mailbox::mailbox;
     use crate::sys::alone;
     use crate::sys::fds::EventFd;
-    use nix::sys::resource::setrlimit;
+    use nix::sys::resource::{Resource, getrlimit, setrlimit};
     use std::fs;
 
     fn outlets(dir: &TempDir) -> Outlets {
@@ -710,6 +727,7 @@ mod tests {
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
         let open = || fs::read_dir("/proc/self/fd").unwrap().count();
         let set = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).unwrap();
+        let full = || std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect::<Vec<_>>();
 
         // Programs need most of them.
         out.of_programs = 1000;
@@ -720,13 +738,23 @@ mod tests {
                 assert!((1..=20).contains(&open_in(&dir)), "{}", open_in(&dir));
             }
         }
+        // Somebody else has taken many: the last ones are left to others, all but one.
+        out.rest_all(Sink::rest);
+        let limit = open() as u64 + 40;
+        set(limit);
+        out.of_programs = 0;
+        for turn in 3..6 {
+            for log in &logs {
+                out.say(log, &turn.to_string());
+                let left = full().len() as u64;
+                assert!(left + 1 >= LAST.min(limit / PART), "{left} of {limit}");
+            }
+        }
         // There are none: all but one of the logs make room, and at first the reserve.
         out.rest_all(Sink::rest);
-        let full: Vec<_> = {
-            set(open() as u64 + 10);
-            std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect()
-        };
-        for turn in 3..6 {
+        set(open() as u64 + 10);
+        let full = full();
+        for turn in 6..9 {
             for log in &logs {
                 out.say(log, &turn.to_string());
             }
@@ -734,7 +762,7 @@ mod tests {
         drop(full);
         set(soft);
         for n in 0..100 {
-            assert_eq!(fs::read_to_string(dir.join(&n.to_string())).unwrap(), "012345");
+            assert_eq!(fs::read_to_string(dir.join(&n.to_string())).unwrap(), "012345678");
         }
         out.say_notes();
         assert_eq!(fs::read_to_string(dir.join("sd.log")).unwrap(), "");

@@ -475,6 +475,11 @@ impl Sink {
         self.target.is_some()
     }
 
+    /// What is open.
+    pub fn file(&self) -> Option<&File> {
+        self.target.as_ref().map(Target::file)
+    }
+
     /// A plain file is open that may be closed: what is written to it finds it again. Not the old file
     /// of a log that cannot be opened anew.
     pub fn may_rest(&self) -> bool {
