@@ -224,22 +224,26 @@ mod tests {
 
     #[test]
     fn a_right_password_under_a_wrong_name_is_hashed_like_a_wrong_one() {
-        let stored = Stored::read(Some(&written("right", b"salt", 20_000))).unwrap();
-        // This thread's processor time in microseconds: how busy the machine is does not count.
+        let fresh = || Stored::read(Some(&written("right", b"salt", 20_000))).unwrap();
+        // This thread's processor time in microseconds: how busy the machine is does not count. But a
+        // virtual processor may stand still meanwhile, so the least of a few is what it takes.
         let used = || {
             let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
             (usage.user_time() + usage.system_time()).num_microseconds()
         };
-        let time = |name, password: &[u8], verdict| {
+        let time = |stored: &Stored, name, password: &[u8], verdict| {
             let begun = used();
             assert_eq!(stored.judge(name, password), verdict);
             used() - begun
         };
-        let first = time(true, b"right", Verdict::Right);
-        assert!(time(true, b"right", Verdict::Right) < first / 4, "remembered");
-        assert!(time(false, b"right", Verdict::Wrong) > first / 4);
-        assert!(time(true, b"wrong", Verdict::Wrong) > first / 4);
-        assert!(time(false, b"wrong", Verdict::Wrong) > first / 4);
+        let first = (0..3).map(|_| time(&fresh(), true, b"right", Verdict::Right)).min().unwrap();
+        let stored = fresh();
+        assert!(stored.fits(b"right"));
+        let again = (0..3).map(|_| time(&stored, true, b"right", Verdict::Right)).min().unwrap();
+        assert!(again < first / 4, "remembered");
+        assert!(time(&stored, false, b"right", Verdict::Wrong) > first / 4);
+        assert!(time(&stored, true, b"wrong", Verdict::Wrong) > first / 4);
+        assert!(time(&stored, false, b"wrong", Verdict::Wrong) > first / 4);
     }
 
     #[test]
