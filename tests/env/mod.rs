@@ -414,10 +414,15 @@ impl TestEnv {
     }
 
     /// The pid of a process. Waits for it: what a program does can be seen before the daemon has
-    /// noted that it lives.
+    /// noted that it lives, and a daemon that starts over answers nothing for a moment.
     pub fn pid_of(&self, name: &str) -> i32 {
         wait_for(&format!("{name} to have a pid"), || {
-            Some(self.number_of(name, "pid")).filter(|pid| *pid != 0)
+            match self.sup("getProcessInfo", &[name]) {
+                Ok(info) => info["pid"].as_i32().filter(|pid| *pid != 0),
+                // SHUTDOWN_STATE, or no answer
+                Err((6 | 0, _)) => None,
+                Err(fault) => panic!("{name}: {fault:?}"),
+            }
         })
     }
 
