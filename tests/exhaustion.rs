@@ -40,6 +40,8 @@ fn say(env: &TestEnv, name: &str, line: &str) {
     let fifo = env.path(&format!("{name}.fifo"));
     let mut fifo = std::fs::File::options().read(true).write(true).open(fifo).unwrap();
     fifo.write_all(format!("{line}\n").as_bytes()).unwrap();
+    // Stays open: what nobody had opened yet would lose the line with its last writer.
+    std::mem::forget(fifo);
 }
 
 /// Changes a limit of the daemon while it runs, such as `--nofile=3:`. False, and a line that says so,
