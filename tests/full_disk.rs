@@ -10,8 +10,9 @@ use std::path::Path;
 
 use env::{TestEnv, assert_calm, wait_for};
 
-/// Writes a numbered line every few milliseconds until a file `stop` is there.
-const COUNTER: &str = "n=0\nwhile [ ! -e stop ]; do n=$((n + 1)); echo line $n; sleep 0.02; done\n";
+/// Writes a numbered line every few milliseconds until a file `stop` is there; with `$MORE` behind it.
+const COUNTER: &str =
+    "n=0\nwhile [ ! -e stop ]; do n=$((n + 1)); echo line $n $MORE; sleep 0.02; done\n";
 
 fn counter(options: &str) -> String {
     format!(
@@ -53,18 +54,24 @@ fn finish(env: &TestEnv) {
 }
 
 fn lines(text: &str) -> Vec<usize> {
-    text.lines().map(|l| l.strip_prefix("line ").unwrap().parse().unwrap()).collect()
+    let number = |line: &str| {
+        let (word, rest) = line.split_once(' ').unwrap();
+        assert_eq!(word, "line");
+        rest.split(' ').next().unwrap().parse().unwrap()
+    };
+    text.lines().map(number).collect()
 }
 
 #[test]
 fn without_room_output_is_kept_and_written_when_there_is_some() {
     let mut env = TestEnv::new();
     env.write("counter.sh", COUNTER);
-    env.configure(&counter(""));
+    // A page of the disk takes some seventy lines.
+    env.configure(&counter(&format!("environment=MORE={}", "x".repeat(50))));
     let Some(disk) = env.start_with_disk("size=256k", "") else { return };
     let log = disk.join("w.log");
     let text = || std::fs::read_to_string(&log).unwrap_or_default();
-    wait_for("output", || text().contains("line 3\n").then_some(()));
+    wait_for("output", || text().contains("line 3 ").then_some(()));
     fill(&disk);
     env.wait_log("'w' stdout: cannot write to", 1);
     assert_calm(&env, "without room");
