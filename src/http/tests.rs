@@ -573,6 +573,7 @@ fn beyond_the_cap_who_follows_a_quiet_log_or_reads_nothing_makes_room() {
     let mut follower = site.connect();
     follower.send("GET /logtail/cat HTTP/1.1\r\n\r\n");
     assert!(follower.head().starts_with("HTTP/1.1 200"));
+    follower.chunks_until("line\n");
     site.until("news is waited for", || idle() == 1);
     let mut deaf = site.connect();
     deaf.send(&post("big"));
@@ -580,7 +581,6 @@ fn beyond_the_cap_who_follows_a_quiet_log_or_reads_nothing_makes_room() {
     let mut third = site.connect();
     third.send(&post("m"));
     assert_eq!(third.answer().body, "m 0");
-    follower.chunks_until("line\n");
     assert!(follower.ends());
     site.until("the third has its answer and is idle", || idle() == 2);
     let mut fourth = site.connect();
