@@ -3,6 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crossbeam_channel::Receiver;
+
+use super::{MainLog, PumpConfig, StreamPlan};
+use crate::config::model::Level;
+use crate::coordinator::inbox::{Channel, Msg};
+use crate::coordinator::mailbox::mailbox;
+
 /// A folder of one test, removed with it.
 pub struct TempDir(PathBuf);
 
@@ -31,5 +38,31 @@ impl Drop for TempDir {
                 _ => break,
             }
         }
+    }
+}
+
+/// A pump's configuration with its activity log in a folder, and where it sends to.
+pub fn config(dir: &TempDir, change: impl FnOnce(&mut MainLog)) -> (PumpConfig, Receiver<Msg>) {
+    let (sender, inbox) = mailbox();
+    let path = Some(dir.join("sd.log"));
+    let level = Level::Info;
+    let mut main_log = MainLog { path, maxbytes: 0, backups: 0, stdout: false, level };
+    change(&mut main_log);
+    (PumpConfig { main_log, syslog: dir.join("syslog"), inbox: sender }, inbox)
+}
+
+/// A stream of a program `w` that goes to this log and nowhere else.
+pub fn plan(channel: Channel, path: &Path) -> StreamPlan {
+    StreamPlan {
+        name: "w".into(),
+        channel,
+        path: Some(path.to_owned()),
+        maxbytes: 0,
+        backups: 0,
+        strip_ansi: false,
+        syslog: false,
+        capture_maxbytes: 0,
+        events_enabled: false,
+        listener: false,
     }
 }

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, bounded};
 
-use super::testing::TempDir;
+use super::testing::{self, TempDir};
 use super::*;
 use crate::coordinator::inbox::Msg;
-use crate::coordinator::mailbox::mailbox;
 use crate::machine::ExitStatus;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -32,28 +31,16 @@ impl Bench {
 
     fn with(level: Level, change: impl FnOnce(&mut MainLog)) -> Bench {
         let dir = TempDir::new();
-        let (sender, inbox) = mailbox();
-        let path = Some(dir.join("sd.log"));
-        let mut main_log = MainLog { path, maxbytes: 0, backups: 0, stdout: false, level };
-        change(&mut main_log);
-        let syslog = dir.join("syslog");
-        let (pump, thread) = start(PumpConfig { main_log, syslog, inbox: sender }).unwrap();
+        let (config, inbox) = testing::config(&dir, |main_log| {
+            main_log.level = level;
+            change(main_log);
+        });
+        let (pump, thread) = start(config).unwrap();
         Bench { dir, pump, inbox, thread: Some(thread) }
     }
 
     fn plan(&self, channel: Channel, change: impl FnOnce(&mut StreamPlan)) -> StreamPlan {
-        let mut plan = StreamPlan {
-            name: "w".into(),
-            channel,
-            path: Some(self.dir.join(channel.name())),
-            maxbytes: 0,
-            backups: 0,
-            syslog: false,
-            strip_ansi: false,
-            capture_maxbytes: 0,
-            events_enabled: false,
-            listener: false,
-        };
+        let mut plan = testing::plan(channel, &self.dir.join(channel.name()));
         change(&mut plan);
         plan
     }
@@ -645,9 +632,7 @@ fn what_cannot_be_watched_is_read_by_the_clock() {
 fn an_activity_log_that_cannot_be_opened_is_an_error_at_the_start() {
     let dir = TempDir::new();
     let path = Some(dir.join("no/such/folder"));
-    let main_log = MainLog { path, maxbytes: 0, backups: 0, stdout: false, level: Level::Info };
-    let (sender, _inbox) = mailbox();
-    let config = PumpConfig { main_log, syslog: SYSLOG.into(), inbox: sender };
+    let (config, _inbox) = testing::config(&dir, |main_log| main_log.path = path);
     assert_eq!(start(config).unwrap_err().kind(), std::io::ErrorKind::NotFound);
 }
 
