@@ -4,6 +4,9 @@
 
 mod env;
 
+use std::io::{Read, Write};
+use std::time::Duration;
+
 use env::{TestEnv, free_port, proc_fds, wait_for};
 use nix::sys::signal::Signal;
 
@@ -151,12 +154,12 @@ fn idle_connections_leave_descriptors_for_logs_and_for_control() {
              stdout_logfile_maxbytes=50\n[inet_http_server]\nport=127.0.0.1:{port}\n"
         ),
     );
-    // Three for each and 80: connections find 45 at most, and take all they can get.
+    // Three for each and 80: connections take all they can get.
     env.start_by_shell("ulimit -n 200; exec \"$@\"");
     env.wait_state("p:24", "RUNNING");
     let flood: Vec<_> =
         (0..400).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
-    wait_for("a full table", || (proc_fds(env.pid()).len() > 150).then_some(()));
+    wait_for("a full table", || (proc_fds(env.pid()).len() > 145).then_some(()));
     let line = format!("{}\n", "x".repeat(60));
     for turn in 1..=3 {
         for n in 0..25 {
@@ -169,4 +172,49 @@ fn idle_connections_leave_descriptors_for_logs_and_for_control() {
     drop(flood);
     let trouble = env.log_with("Too many open files");
     assert!(trouble.is_empty() && env.log_with("EMFILE").is_empty(), "{:?}", env.log_lines());
+}
+
+#[test]
+fn those_who_follow_logs_and_events_leave_descriptors_for_control_and_for_programs() {
+    let mut env = TestEnv::new();
+    let port = free_port();
+    env.configure_with(
+        "minfds=150\n",
+        &format!(
+            "[program:cat]\ncommand=/bin/cat\nstartsecs=0\nstartretries=0\n\
+             [program:late]\ncommand=/bin/cat\nstartsecs=0\nautostart=false\n\
+             [inet_http_server]\nport=127.0.0.1:{port}\n"
+        ),
+    );
+    env.start_by_shell("ulimit -n 150; exec \"$@\"");
+    let pid = env.pid_of("cat");
+    let follow = |path: &str| {
+        let mut client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        client.write_all(request.as_bytes()).unwrap();
+        client.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        let mut head = [0; 12];
+        client.read_exact(&mut head).unwrap();
+        (client, String::from_utf8(head.to_vec()).unwrap())
+    };
+    let crowd: Vec<_> = (0..150)
+        .map(|n| follow(["/mainlogtail", "/logtail/cat", "/events"][n / 50]))
+        .inspect(|(_, head)| assert!(["HTTP/1.1 200", "HTTP/1.1 503"].contains(&head.as_str())))
+        .collect();
+    assert!(crowd.iter().filter(|(_, head)| head.ends_with("200")).count() > 100);
+    assert!(proc_fds(env.pid()).len() > 100, "a full table");
+
+    env::kill(pid, 9);
+    env.wait_new_pid("cat", pid);
+    let done = env.ctl(&["start", "late"]);
+    assert!(done.status.success(), "{done:?}");
+    let done = env.ctl(&["reread"]);
+    assert!(done.status.success(), "{done:?}");
+    say(&env, "cat", "line\n");
+    for trouble in ["open files", "EMFILE", "spawnerr"] {
+        let lines = env.log_with(trouble);
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+    drop(crowd);
+    wait_for("the crowd to be gone", || (proc_fds(env.pid()).len() < 60).then_some(()));
 }

@@ -13,7 +13,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use super::request::Peer;
 use super::socket::Socket;
 use crate::sys::clock::Mono;
-use crate::sys::limits;
+use crate::sys::table;
 
 /// Bytes of bodies and answers that slow clients may keep us holding, all together.
 const HELD: usize = 64 * 1024 * 1024;
@@ -26,11 +26,6 @@ const FEW: usize = 64 * 1024;
 /// So many connections a listener may have however few descriptors there are: programs may have taken
 /// them, and have to be controlled.
 const ALWAYS: usize = 4;
-/// The last descriptors are for logs, programs that start, and those few connections: so many, or a part
-/// of the limit where that is low. Connections may not take them, and only a quarter for the time that
-/// it takes to close others.
-const KEPT: u64 = 32;
-const PART: u64 = 4;
 /// Time in which a connection that was cut has ended, or the next one is turned away.
 const GONE: Duration = Duration::from_millis(100);
 
@@ -72,7 +67,7 @@ pub(super) enum Room {
 impl Room {
     /// By how many descriptors are `left`, of `limit`.
     pub fn of(left: u64, limit: u64) -> Room {
-        let kept = KEPT.min(limit / PART);
+        let kept = table::kept_from_clients(limit);
         if left >= kept {
             Room::Enough
         } else if left >= kept - kept / 4 {
@@ -83,8 +78,8 @@ impl Room {
     }
 
     fn after(socket: &Socket) -> Room {
-        let limit = limits::open_files();
-        Room::of(limits::left_above(socket, limit), limit)
+        let limit = table::limit();
+        Room::of(table::left_above(socket, limit), limit)
     }
 }
 
@@ -362,10 +357,10 @@ mod tests {
     fn the_last_descriptors_are_not_for_connections() {
         for (left, limit, room) in [
             (1023, 1024, Room::Enough),
-            (32, 1024, Room::Enough),
-            (31, 1024, Room::Little),
-            (24, 1024, Room::Little),
-            (23, 1024, Room::No),
+            (48, 1024, Room::Enough),
+            (47, 1024, Room::Little),
+            (36, 1024, Room::Little),
+            (35, 1024, Room::No),
             (16, 64, Room::Enough),
             (15, 64, Room::Little),
             (11, 64, Room::No),

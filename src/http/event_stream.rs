@@ -20,6 +20,7 @@ use crate::events::stream::{Item, Subscription};
 use crate::events::types::{EventType, TypeSet};
 use crate::sys::clock::Mono;
 use crate::sys::fds::EventFd;
+use crate::sys::table;
 
 /// Where the stream is.
 pub(super) const PATH: &str = "/events";
@@ -42,6 +43,9 @@ impl EventStream {
         let types = wanted(&request.query).map_err(|text| plain(400, text))?;
         let set: TypeSet = types.iter().copied().collect();
         match backend.events(set) {
+            Ok(subscription) if !table::is_for_clients(&subscription) => {
+                Err(plain(503, "clients have all the open files that they may have".into()))
+            }
             Ok(subscription) => Ok(EventStream { subscription, types }),
             Err(NoEvents::None) => Err(Response::error(404)),
             Err(NoEvents::Refused(why)) => Err(plain(503, why)),

@@ -2,13 +2,15 @@
 //!
 //! Runs on the connection's thread, owns the open log file, reads only. Nothing polls: inotify
 //! tells of new bytes and of rotation, and the socket of a client that has gone. Where inotify cannot
-//! be had (its instances are limited per user) the file is looked at ten times a second.
+//! be had (its instances are limited per user, and clients may not take the last descriptors) the file
+//! is looked at ten times a second.
 
 use std::fs::{File, Metadata};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
@@ -21,6 +23,7 @@ use super::stream::{Sender, look_up};
 use crate::guarded::{self, How};
 use crate::sys::clock::Mono;
 use crate::sys::fds::EventFd;
+use crate::sys::table;
 
 /// Bytes of the past that a client gets to see.
 const PAST: u64 = 1024;
@@ -41,14 +44,34 @@ pub(super) struct Tail {
     unbuffered: bool,
 }
 
+/// Why a log cannot be followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoTail {
+    /// It is not there or is no regular file (a terminal or pipe that the log goes to cannot be read
+    /// back).
+    None,
+    /// Clients have all descriptors that they may have.
+    Full,
+}
+
+/// A follower of a log that was replaced has two files open for a moment; many at a time would take what
+/// is not theirs.
+static TWO_FILES: Mutex<()> = Mutex::new(());
+
 impl Tail {
-    /// Opens the log; none when it is not there or is no regular file (a terminal or pipe that the
-    /// log goes to cannot be read back).
-    pub fn open(path: PathBuf, unbuffered: bool) -> Option<Tail> {
-        let (file, meta) = open(&path).ok()?;
+    /// Opens the log.
+    ///
+    /// # Errors
+    /// Why there is none to be followed.
+    pub fn open(path: PathBuf, unbuffered: bool) -> Result<Tail, NoTail> {
+        let (file, meta) = match open(&path) {
+            Ok((file, _)) if !table::is_for_clients(&file) => return Err(NoTail::Full),
+            Err(e) if table::is_full(&e) => return Err(NoTail::Full),
+            other => other.map_err(|_| NoTail::None)?,
+        };
         let position = meta.len().saturating_sub(PAST);
         let modified = meta.mtime();
-        Some(Tail { follower: Follower { path, file, position }, modified, unbuffered })
+        Ok(Tail { follower: Follower { path, file, position }, modified, unbuffered })
     }
 
     /// Sends the log until the client goes or the server stops; gives the number of bytes sent.
@@ -80,7 +103,10 @@ impl Tail {
                 match self.follower.next(&mut buf) {
                     Ok(News::Data(n)) => out.data(buf.get(..n).unwrap_or_default())?,
                     Ok(News::Truncated) => out.data(TRUNCATED)?,
-                    Ok(News::Replaced) => watch = Watch::new(&self.follower),
+                    Ok(News::Replaced) => {
+                        drop(watch);
+                        watch = Watch::new(&self.follower);
+                    }
                     Ok(News::Nothing) => break,
                     Err(_) => return out.end(),
                 }
@@ -139,12 +165,17 @@ impl Follower {
             Ok(new) if (new.dev(), new.ino()) != (meta.dev(), meta.ino()) => {}
             _ => return Ok(News::Nothing),
         }
+        let _turn = TWO_FILES.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok((file, _)) = open(&self.path) else { return Ok(News::Nothing) };
         // what was written between the read above and the rotation still counts
         if let n @ 1.. = self.read(buf)? {
             return Ok(News::Data(n));
         }
+        // Closes the old one, whose number then is free.
         self.file = file;
+        if let Some(lower) = table::lower(&self.file) {
+            self.file = File::from(lower);
+        }
         self.position = 0;
         Ok(News::Replaced)
     }
@@ -182,7 +213,7 @@ impl Watch {
             watch(&inotify, folder.unwrap_or(Path::new(".")), arrivals)?;
             Ok(inotify)
         };
-        Watch { inotify: all().ok() }
+        Watch { inotify: all().ok().filter(|inotify| table::is_for_clients(inotify)) }
     }
 
     fn drain(&self) {

@@ -1,7 +1,9 @@
 //! Which part of the server answers a request, by its path as the reference does.
 
+use std::path::PathBuf;
+
 use super::event_stream::{self, EventStream};
-use super::log_tail::Tail;
+use super::log_tail::{NoTail, Tail};
 use super::page::PageRequest;
 use super::request::Request;
 use super::response::Response;
@@ -35,10 +37,10 @@ pub(super) fn answer<'a>(
     if is_rpc(request) {
         Answer::Page(rpc(request, backend))
     } else if let Some(rest) = path.strip_prefix("/logtail") {
-        log(request, || find_log(rest, backend).and_then(|f| Tail::open(f, true)))
+        log(request, || open_tail(find_log(rest, backend), true))
     } else if path.starts_with("/mainlogtail") {
         // the reference asks proxies not to buffer for the logs of processes only
-        log(request, || backend.main_log().and_then(|f| Tail::open(f, false)))
+        log(request, || open_tail(backend.main_log(), false))
     } else if path == event_stream::PATH {
         match EventStream::open(request, backend) {
             Ok(stream) => Answer::Events(Box::new(stream)),
@@ -82,17 +84,25 @@ fn rpc(request: &Request, backend: &dyn Backend) -> Response {
     }
 }
 
-fn log(request: &Request, open: impl FnOnce() -> Option<Tail>) -> Answer {
+fn open_tail(file: Option<PathBuf>, unbuffered: bool) -> Result<Tail, NoTail> {
+    file.ok_or(NoTail::None).and_then(|file| Tail::open(file, unbuffered))
+}
+
+fn log(request: &Request, open: impl FnOnce() -> Result<Tail, NoTail>) -> Answer {
     if request.method != "GET" {
         return Answer::Page(Response::error(400));
     }
-    // no file is a state that may pass, hence 404
-    open().map_or_else(|| Answer::Page(Response::error(404)), |t| Answer::Tail(Box::new(t)))
+    match open() {
+        Ok(tail) => Answer::Tail(Box::new(tail)),
+        // a state that may pass
+        Err(NoTail::None) => Answer::Page(Response::error(404)),
+        Err(NoTail::Full) => Answer::Page(Response::error(503)),
+    }
 }
 
 /// The file that `/NAME`, `/NAME/stdout` or `/NAME/stderr` means; what stands between `/logtail` and
 /// the next slash is ignored, as in the reference.
-fn find_log(rest: &str, backend: &dyn Backend) -> Option<std::path::PathBuf> {
+fn find_log(rest: &str, backend: &dyn Backend) -> Option<PathBuf> {
     let (_, name) = rest.split_once('/')?;
     let (name, channel) = match name.split_once('/') {
         None => (name, Channel::Stdout),

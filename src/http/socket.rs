@@ -10,6 +10,7 @@ use nix::sys::socket::{MsgFlags, Shutdown, recv, send, shutdown};
 
 use crate::sys::clock::Mono;
 use crate::sys::fds::EventFd;
+use crate::sys::table;
 
 /// The client is gone, or takes nothing any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,10 +41,7 @@ impl Socket {
 
     /// The same socket under the lowest number that is free for it, if that is lower.
     pub fn lowered(self) -> Socket {
-        match self.fd.try_clone() {
-            Ok(lower) if lower.as_raw_fd() < self.fd.as_raw_fd() => Socket::new(lower),
-            _ => self,
-        }
+        table::lower(&self.fd).map_or(self, Socket::new)
     }
 
     /// Since when the client is waited for in the middle of an answer: it takes nothing, or there is

@@ -28,7 +28,7 @@ use crate::coordinator::inbox::Msg;
 use crate::coordinator::mailbox::Mailbox;
 use crate::sys::clock::{self, Mono};
 use crate::sys::epoll::{Epoll, Interest};
-use crate::sys::limits;
+use crate::sys::table;
 
 /// Names a watched descriptor or a sink; never used twice.
 pub(super) type Token = u64;
@@ -46,10 +46,6 @@ const REST: Duration = Duration::from_secs(10);
 /// programs and their logs.
 const AWAKE: usize = 16;
 const OTHERS: usize = 64;
-/// The last descriptors are left to connections, of those who come to see what takes all, and to programs
-/// that start: so many, or a part of the limit where that is low.
-const LAST: u64 = 12;
-const PART: u64 = 8;
 /// To open a log takes a descriptor for its folder and one for itself.
 const RESERVE: usize = 2;
 
@@ -102,12 +98,6 @@ pub(super) struct Outlets {
     /// Lines of the activity log that are written together at the end of a turn at the latest.
     lines: Vec<u8>,
     last_token: Token,
-}
-
-/// The log's file was opened with one of the last descriptors.
-fn is_among_last(sink: &Sink) -> bool {
-    let limit = limits::open_files();
-    sink.file().is_some_and(|file| limits::left_above(file, limit) < LAST.min(limit / PART))
 }
 
 /// Bytes of lines that are written together at most, and below which limit of the log they are not. A
@@ -327,7 +317,8 @@ impl Outlets {
         }
         self.change(token, |sink, ctx| sink.write(data, limits, ctx));
         if wakes {
-            self.crowded = self.sinks.get(&token).is_some_and(|e| is_among_last(&e.sink));
+            let file = self.sinks.get(&token).and_then(|e| e.sink.file());
+            self.crowded = file.is_some_and(|file| !table::is_for_logs(file));
         }
         let Some(entry) = self.sinks.get_mut(&token).filter(|e| e.sink.is_slow()) else {
             return false;
@@ -340,7 +331,7 @@ impl Outlets {
 
     /// A log is about to be opened, for which others have to give way where descriptors are few.
     fn one_more(&mut self) {
-        let limit = usize::try_from(limits::open_files()).unwrap_or(usize::MAX);
+        let limit = usize::try_from(table::limit()).unwrap_or(usize::MAX);
         let most = limit.saturating_sub(self.of_programs + OTHERS).max(AWAKE);
         if self.crowded || self.awake >= most {
             self.rest_all(Sink::rest);

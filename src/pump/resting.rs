@@ -15,8 +15,8 @@ use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
 
 use super::target::{self, Target};
-use crate::guarded::errno;
 use crate::sys::handle::FileHandle;
+use crate::sys::table;
 
 /// A regular file that was open.
 #[derive(Debug)]
@@ -24,11 +24,6 @@ pub(super) struct Resting {
     device: u64,
     inode: u64,
     handle: Option<FileHandle>,
-}
-
-/// There is no descriptor left, in this process or on this machine.
-pub(super) fn is_starved(error: &io::Error) -> bool {
-    matches!(errno(error), Errno::EMFILE | Errno::ENFILE)
 }
 
 impl Resting {
@@ -52,7 +47,7 @@ impl Resting {
     pub fn open(&self, path: &Path, mode: u32) -> io::Result<Target> {
         let named = match target::open_existing(path) {
             Ok(found) if self.is(&found) => return Ok(found),
-            Err(e) if is_starved(&e) => return Err(e),
+            Err(e) if table::is_full(&e) => return Err(e),
             other => other.ok(),
         };
         match (self.open_moved(path)?, named) {
@@ -73,7 +68,7 @@ impl Resting {
     /// There is no descriptor left to find out.
     fn open_moved(&self, path: &Path) -> io::Result<Option<Target>> {
         let found = match self.by_handle(path) {
-            Err(e) if is_starved(&e) => return Err(e),
+            Err(e) if table::is_full(&e) => return Err(e),
             other => other.ok().and_then(Target::adopt),
         };
         // A handle of another file system may fit something here.
@@ -81,11 +76,14 @@ impl Resting {
     }
 
     fn by_handle(&self, path: &Path) -> io::Result<File> {
-        let (Some(handle), Some(folder)) = (&self.handle, path.parent()) else {
-            return Err(Errno::ENOENT.into());
+        let Some(handle) = &self.handle else { return Err(Errno::ENOENT.into()) };
+        // Any folder of the same file system will do; its own may have been moved with it.
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let open = |folder: &Path| match open(folder, flags, Mode::empty()) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => None,
+            other => Some(other),
         };
-        let folder_flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let folder = open(folder, folder_flags, Mode::empty())?;
+        let folder = path.ancestors().skip(1).find_map(open).unwrap_or(Err(Errno::ENOENT))?;
         let flags = OFlag::O_WRONLY | OFlag::O_APPEND | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
         Ok(File::from(handle.open(folder, flags)?))
     }
@@ -147,6 +145,31 @@ mod tests {
                 assert_eq!(path.exists(), anew || !by_handle, "nothing is made without need");
                 let _ = (fs::remove_file(&path), fs::remove_file(&moved));
             }
+        }
+    }
+
+    #[test]
+    fn a_log_that_was_moved_with_its_folder_goes_on_there_or_waits() {
+        let dir = TempDir::new();
+        let (folder, away) = (dir.join("deep/folder"), dir.join("away"));
+        for with_handle in [true, false] {
+            fs::create_dir_all(&folder).unwrap();
+            let path = folder.join("log");
+            let mut log = resting(&path);
+            if !with_handle {
+                log.handle = None;
+            }
+            fs::rename(dir.join("deep"), &away).unwrap();
+            let there = away.join("folder/log");
+            match log.open(&path, 0o600) {
+                Ok(found) => {
+                    assert!(with_handle);
+                    found.write(b"two\n").unwrap();
+                    assert_eq!(fs::read_to_string(there).unwrap(), "one\ntwo\n");
+                }
+                Err(e) => assert_eq!(e.raw_os_error(), Some(libc::ENOENT)),
+            }
+            fs::remove_dir_all(&away).unwrap();
         }
     }
 

@@ -1,10 +1,10 @@
 //! Resource limits of the daemon: as many open files and processes as `minfds=` and `minprocs=` ask
 //! for. Used on the main thread at boot, before any other thread; children inherit the result.
 
+use super::table;
 use crate::config::model::{Level, Note};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use std::os::fd::{AsFd, AsRawFd};
 use std::sync::OnceLock;
 
 /// "No limit" in a limit's value.
@@ -74,21 +74,8 @@ pub fn raise(minfds: u64, minprocs: u64) -> Result<Vec<Note>, LimitError> {
 
 /// Whether so many descriptors may be open; if not, how many.
 pub fn too_few_descriptors(needed: u64) -> Option<u64> {
-    let soft = open_files();
+    let soft = table::limit();
     (soft < needed).then_some(soft)
-}
-
-/// The soft limit of open files: the numbers of descriptors are below it.
-pub fn open_files() -> u64 {
-    // It fails for no process that asks for its own.
-    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
-}
-
-/// How full the table of descriptors is, by the number of one that has just been made: the lowest free
-/// one. So many numbers are left above it, of `limit`.
-pub fn left_above(made: impl AsFd, limit: u64) -> u64 {
-    let number = u64::try_from(made.as_fd().as_raw_fd()).unwrap_or(0);
-    limit.saturating_sub(number.saturating_add(1))
 }
 
 /// The limit on core files that we were started with: soft, hard.
@@ -114,15 +101,6 @@ mod tests {
     use super::*;
     use crate::sys::alone;
     use proptest::prelude::*;
-
-    #[test]
-    fn what_is_left_is_told_by_the_number_of_a_new_descriptor() {
-        let new = std::fs::File::open("/dev/null").unwrap();
-        let number = u64::try_from(new.as_raw_fd()).unwrap();
-        assert_eq!(left_above(&new, number + 10), 9);
-        assert_eq!(left_above(&new, number + 1), 0);
-        assert_eq!(left_above(&new, 0), 0, "lowered meanwhile");
-    }
 
     #[test]
     fn a_limit_that_is_high_enough_stays() {

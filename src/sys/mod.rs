@@ -20,5 +20,6 @@ pub mod places;
 pub mod signals;
 pub mod spawn;
 pub mod strings;
+pub mod table;
 pub mod thread;
 pub mod wait;

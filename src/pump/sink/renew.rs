@@ -7,10 +7,10 @@ use nix::errno::Errno;
 
 use super::{Ctx, ROTATE_AGAIN, Sink, State};
 use crate::guarded::errno;
-use crate::pump::resting::is_starved;
 use crate::pump::rotate;
 use crate::pump::target::{self, Target};
 use crate::pump::wake::Stats;
+use crate::sys::table;
 
 impl Sink {
     /// Opens the path again. With no descriptor left the old file is given up first.
@@ -20,7 +20,7 @@ impl Sink {
             None => target::open(&self.path, self.mode, truncate),
         };
         let plain = self.target.as_ref().is_some_and(Target::is_plain);
-        if result.as_ref().is_err_and(is_starved) && plain {
+        if result.as_ref().is_err_and(table::is_full) && plain {
             self.target = None;
             result = target::open(&self.path, self.mode, truncate);
         }
@@ -47,7 +47,7 @@ impl Sink {
                 self.lose(gone, ctx);
             }
         }
-        if is_starved(error) && !self.last_chance {
+        if table::is_full(error) && !self.last_chance {
             self.starved = true;
             return;
         }
@@ -102,7 +102,7 @@ impl Sink {
             }
             Err(e) => {
                 // It is used on, as if it had been open.
-                if let Some(old) = rested.filter(|_| !is_starved(&e))
+                if let Some(old) = rested.filter(|_| !table::is_full(&e))
                     && let Some(old) = old.open_old(&self.path)
                 {
                     self.install(old);
