@@ -54,7 +54,7 @@ impl Whose {
 }
 
 /// What is left of the descriptors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
     /// Enough for another connection.
     Enough,

@@ -125,23 +125,12 @@ fn temporary(e: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::TempDir;
+    use super::super::testing::{Bench, TempDir};
     use super::*;
 
-    struct Bench {
-        stats: Stats,
-        spare: usize,
-        notes: Vec<String>,
-        now: Mono,
-    }
-
     impl Bench {
-        fn new() -> Bench {
-            Bench { stats: Stats::default(), spare: 0, notes: Vec::new(), now: Mono(1) }
-        }
         fn send(&mut self, log: &mut Syslog, piece: &[u8]) {
-            let (stats, spare, notes) = (&self.stats, &mut self.spare, &mut self.notes);
-            log.send("web", piece, &mut Ctx { now: self.now, stats, spare, notes });
+            log.send("web", piece, &mut self.ctx());
         }
     }
 

@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 
+use super::sink::Ctx;
+use super::wake::Stats;
 use super::{MainLog, PumpConfig, StreamPlan};
 use crate::config::model::Level;
 use crate::coordinator::inbox::{Channel, Msg};
 use crate::coordinator::mailbox::mailbox;
+use crate::sys::clock::Mono;
 
 /// A folder of one test, removed with it.
 pub struct TempDir(PathBuf);
@@ -38,6 +42,30 @@ impl Drop for TempDir {
                 _ => break,
             }
         }
+    }
+}
+
+/// What a log target needs of its surroundings.
+pub struct Bench {
+    pub stats: Stats,
+    pub spare: usize,
+    pub notes: Vec<String>,
+    pub now: Mono,
+}
+
+impl Bench {
+    pub fn new() -> Bench {
+        Bench { stats: Stats::default(), spare: 1 << 20, notes: Vec::new(), now: Mono(1) }
+    }
+    pub(super) fn ctx(&mut self) -> Ctx<'_> {
+        let (stats, spare, notes) = (&self.stats, &mut self.spare, &mut self.notes);
+        Ctx { now: self.now, stats, spare, notes }
+    }
+    pub fn later(&mut self, secs: u64) {
+        self.now = self.now.after(Duration::from_secs(secs));
+    }
+    pub fn lost(&self) -> u64 {
+        self.stats.bytes_lost.load(Ordering::Relaxed)
     }
 }
 

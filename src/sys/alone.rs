@@ -18,6 +18,17 @@ pub fn run(name: &str, file: &Path) -> Output {
     output
 }
 
+/// Runs the test with this full name in a process of its own, where it has to pass. False in that
+/// process: what is to be done there follows.
+pub fn was_run(name: &str) -> bool {
+    if file().is_some() {
+        return false;
+    }
+    let run = run(name, Path::new("/"));
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    true
+}
+
 /// The file name, in the process that [`run`] made; none in an ordinary test run.
 pub fn file() -> Option<std::path::PathBuf> {
     std::env::var_os(MARK).map(Into::into)

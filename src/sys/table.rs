@@ -39,10 +39,15 @@ pub fn is_for_clients(new: impl AsFd) -> bool {
     left_above(new, limit) >= kept_from_clients(limit)
 }
 
+/// How many descriptors logs may not have either.
+pub fn kept_from_logs(limit: u64) -> u64 {
+    KEPT_FROM_LOGS.0.min(limit / KEPT_FROM_LOGS.1)
+}
+
 /// A new descriptor of a log is one of those that logs may have.
 pub fn is_for_logs(new: impl AsFd) -> bool {
     let limit = limit();
-    left_above(new, limit) >= KEPT_FROM_LOGS.0.min(limit / KEPT_FROM_LOGS.1)
+    left_above(new, limit) >= kept_from_logs(limit)
 }
 
 /// The same under the lowest number that is free, if that is lower.
@@ -75,7 +80,7 @@ mod tests {
     fn clients_leave_more_than_logs_and_neither_takes_all_of_a_low_limit() {
         for limit in [0, 3, 20, 64, 100, 200, 1024, u64::MAX] {
             let kept = kept_from_clients(limit);
-            assert!(kept <= limit / 2 && KEPT_FROM_LOGS.0.min(limit / KEPT_FROM_LOGS.1) <= kept);
+            assert!(kept <= limit / 2 && kept_from_logs(limit) <= kept);
         }
     }
 

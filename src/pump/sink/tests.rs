@@ -2,37 +2,16 @@
 
 use super::*;
 use crate::pump::rotate::backup;
-use crate::pump::testing::TempDir;
+use crate::pump::testing::{Bench, TempDir};
 use proptest::prelude::*;
 use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
-
-struct Bench {
-    stats: Stats,
-    spare: usize,
-    notes: Vec<String>,
-    now: Mono,
-}
 
 impl Bench {
-    fn new() -> Bench {
-        Bench { stats: Stats::default(), spare: 1 << 20, notes: Vec::new(), now: Mono(1) }
-    }
-    fn ctx(&mut self) -> Ctx<'_> {
-        let (stats, spare, notes) = (&self.stats, &mut self.spare, &mut self.notes);
-        Ctx { now: self.now, stats, spare, notes }
-    }
     fn sink(&mut self, path: &Path) -> Sink {
         Sink::new(path.to_owned(), "'w' stdout".into(), None, &mut self.ctx())
-    }
-    fn later(&mut self, secs: u64) {
-        self.now = self.now.after(Duration::from_secs(secs));
-    }
-    fn lost(&self) -> u64 {
-        self.stats.bytes_lost.load(Relaxed)
     }
 }
 
